@@ -26,8 +26,8 @@ Direction = Literal["ltr", "rtl"]
 class Language:
     """One of the forty.
 
-    `code` is Wikipedia's (also BCP 47's, but for `no`, which is Bokmål), `script` is ISO 15924, `own_name` is the
-    name by which its speakers call it, `discord_locales` are the Discord locales that mean it (often none).
+    `code` is Wikipedia's (`no` is Bokmål), `script` is ISO 15924, `own_name` is what its speakers call it,
+    `discord_locales` are the Discord locales that mean it (often none), `also` further codes and names.
     """
 
     code: str
@@ -45,7 +45,7 @@ class Language:
 
 def _read_table() -> dict[str, Language]:
     source = files("model.catalogue").joinpath("languages.yaml").read_text(encoding="utf-8")
-    # libyaml's loader reads the table in a few milliseconds, the pure Python one takes most of a tenth of a second.
+    # libyaml's loader takes a few milliseconds, the pure Python one most of a tenth of a second.
     loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
     rows = yaml.load(source, Loader=loader)  # noqa: S506 (both are safe loaders)
     try:
@@ -88,8 +88,9 @@ def _names() -> dict[str, Language]:
 def find_language(text: str) -> Language | None:
     """The language that a code or name means, or None.
 
-    Takes Wikipedia's codes, ISO 639-2 and -3 codes, older and common other codes (nb, iw, in, cn …), any of them with
-    script or region after it (`zh-Hans`, `pt_BR`), English names and the language's own name; case does not matter.
+    Takes Wikipedia's codes, ISO 639-2 and -3 codes, older and common other codes (nb, iw, in, cn …), any of
+    them with script or region after it (`zh-Hans`, `pt_BR`), English names and the language's own name, in
+    any case.
     """
     folded = _fold(text)
     if not folded:
@@ -101,5 +102,5 @@ def find_language(text: str) -> Language | None:
 
 
 def language_for_locale(discord_locale: str) -> Language | None:
-    """The language of one of Discord's locales (`sv-SE`, `es-419`), or None for one that is not among the forty."""
+    """The language of one of Discord's locales (`sv-SE`, `es-419`); None where it is none of the forty."""
     return find_language(discord_locale)
