@@ -9,7 +9,7 @@ counts as a tag:
   lone `>>> term` at the end is one (in the conversation's language), and a `>>> foo` above other text is not.
 - A marker in the middle of the last line, or of the line above such lines, counts only where a language
   follows it at the next marker: `Let me see. >>> Dune >>> en`.
-- More than MAX_TAG_LINE characters from a marker to the end of its line are prose, not a tag.
+- A line with more than MAX_TAG_LINE characters from its first marker to its end is prose.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from model.languages import find_language
 MAX_TERM = 200
 """Characters of the longest term that is looked up."""
 MAX_TAG_LINE = 300
-"""Characters from a marker to the end of its line beyond which the line is prose."""
+"""Characters from a line's first marker to its end beyond which the line is prose."""
 
 _MARKS = ">＞》〉›»≫"
 _MARKER = re.compile(f"[{_MARKS}]{{3,}}")
@@ -139,16 +139,17 @@ def _closing_markers(text: str, end: int | None = None) -> list[_Marker]:
 
 
 def _markers_of(line: str, offset: int) -> list[_Marker]:
-    """The markers near enough to the end of one line, which stands at `offset` in the text."""
-    lead = _LEAD.match(line)
+    """The markers of one line, which stands at `offset` in the text; none where the line is prose."""
     runs = list(_MARKER.finditer(line))
+    if not runs or len(line) - runs[0].start() > MAX_TAG_LINE:
+        return []
+    lead = _LEAD.match(line)
     ends = [*(run.start() for run in runs[1:]), len(line)]
     markers = []
-    for run, end in zip(runs, ends, strict=False):
-        if len(line) - run.start() <= MAX_TAG_LINE:
-            begins_line = lead is not None and run.start() == lead.end()
-            cut = offset if begins_line else offset + run.start()
-            markers.append(_Marker(cut, begins_line, line[run.end() : end]))
+    for run, end in zip(runs, ends, strict=True):
+        begins_line = lead is not None and run.start() == lead.end()
+        cut = offset if begins_line else offset + run.start()
+        markers.append(_Marker(cut, begins_line, line[run.end() : end]))
     return markers
 
 
@@ -161,10 +162,7 @@ def _safe_length(text: str) -> int:
     if markers := _closing_markers(text):
         return markers[0].cut
     partial = _PARTIAL_MARKER.search(text, max(line_start, len(text) - 2))
-    # Two marks that end a longer run belong to a marker that was found to be prose.
-    if partial and not (partial.start() > 0 and text[partial.start() - 1] in _MARKS):
-        return partial.start()
-    return len(text)
+    return partial.start() if partial else len(text)
 
 
 def _is_language(markers: list[_Marker]) -> bool:
