@@ -33,7 +33,7 @@ _MAY_BECOME_LEAD = re.compile(rf"[ \t\r　*_`~]*[{_MARKS}]{{0,2}}\Z")
 _PARTIAL_MARKER = re.compile(rf"[{_MARKS}]{{1,2}}\Z")
 _TERM_LABEL = re.compile(r"(?:wikipedia )?(?:search term|search|term|title|query)\s*[:：=]\s*", re.IGNORECASE)
 _CODE_LABEL = re.compile(r"(?:language code|language|lang|code)\s*[:：=]\s*", re.IGNORECASE)
-_PLACEHOLDERS = frozenset({"search term", "term", "title", "query", "language code", "code"})
+_PLACEHOLDERS = frozenset({"search term", "language code"})
 _SCHEME = re.compile(r"://|^(?:https?|ftp|file|data|javascript|mailto|www)\b\s*[:.]", re.IGNORECASE)
 _WRAPPING = (
     ("[[", "]]"), ("[", "]"), ("<", ">"), ("«", "»"), ("»", "«"), ("“", "”"), ("„", "“"), ("„", "”"),
