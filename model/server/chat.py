@@ -1,0 +1,173 @@
+"""`POST /v1/chat/completions`: from a request to the text of its answer, whole or in chunks.
+
+Stop strings, usage and the finish reason are decided here, on the text; tokens come from the engine.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import time
+from collections.abc import AsyncIterator
+from contextlib import aclosing
+from dataclasses import dataclass
+from typing import Any
+
+from aiohttp import web
+
+from model.engine.base import FinishReason, Generation, GenerationRequest
+from model.engine.errors import EngineError
+from model.engine.stops import StopStrings
+from model.server.errors import ApiError, as_api_error
+from model.server.protocol import ChatCompletionRequest
+from model.server.request_log import NOTES
+from model.server.worker import ServedModel
+
+log = logging.getLogger("model.server")
+
+
+@dataclass(slots=True)
+class Answer:
+    """One answer in the making: iterate over `text` and then read the rest."""
+
+    model: ServedModel
+    request: GenerationRequest
+    generation: Generation
+    stops: StopStrings
+    tokens: int = 0
+    finish_reason: FinishReason | None = None
+    first_text_at: float | None = None
+    """On `time.monotonic`'s clock."""
+
+    async def text(self) -> AsyncIterator[str]:
+        """The answer's text as it comes. Closing this stops the generation and frees its slot."""
+        detokenizer = self.model.codec.detokenizer(self.request.prompt_ids)
+        async with self.generation:
+            async for step in self.generation:
+                self.tokens += len(step.token_ids)
+                delta = self.stops.feed(detokenizer.feed(step.token_ids))
+                if step.finish_reason is not None and self.stops.hit is None:
+                    delta += self.stops.feed(detokenizer.finish())
+                    if self.stops.hit is None:
+                        delta += self.stops.finish()
+                if delta:
+                    self.first_text_at = self.first_text_at or time.monotonic()
+                    yield delta
+                if self.stops.hit is not None:
+                    self.finish_reason = "stop"
+                    return
+                self.finish_reason = step.finish_reason
+        if self.finish_reason is None:
+            raise EngineError("The engine ended an answer without a reason.")
+
+    def usage(self) -> dict[str, int]:
+        """In tokens; the stop token that the model generated is one of the completion's."""
+        prompt = len(self.request.prompt_ids)
+        return {
+            "prompt_tokens": prompt,
+            "completion_tokens": self.tokens,
+            "total_tokens": prompt + self.tokens,
+        }
+
+
+def start_answer(model: ServedModel, chat: ChatCompletionRequest, request_id: str) -> Answer:
+    """Render the prompt and hand it to the engine, which accepts or refuses it at once."""
+    pairs = chat.pairs()
+    prompt = model.codec.encode_chat(pairs, continue_final=chat.continue_final_message)
+    room = model.context_length - len(prompt)
+    if room < 1:
+        raise ApiError(
+            400,
+            f"The prompt has {len(prompt)} tokens, and this model's context takes {model.context_length} "
+            "with the answer.",
+            param="messages",
+            code="context_length_exceeded",
+        )
+    request = GenerationRequest(
+        id=request_id,
+        prompt_ids=tuple(prompt),
+        max_tokens=min(chat.limit(model.sampling), room),
+        sampling=chat.sampling(model.sampling),
+        stop_token_ids=model.codec.stop_token_ids(),
+        messages=pairs,
+        continues=chat.continue_final_message,
+    )
+    stops = StopStrings((*chat.stop, *model.codec.stop_strings(pairs)))
+    return Answer(model, request, model.engine.generate(request), stops)
+
+
+async def answer_whole(answer: Answer, completion_id: str) -> web.Response:
+    """The answer as one `chat.completion`."""
+    async with aclosing(answer.text()) as deltas:  # type: ignore[type-var]
+        content = "".join([delta async for delta in deltas])
+    choice = {
+        "index": 0,
+        "message": {"role": "assistant", "content": content},
+        "logprobs": None,
+        "finish_reason": answer.finish_reason,
+    }
+    body = _envelope(answer, completion_id, "chat.completion") | {
+        "choices": [choice],
+        "usage": answer.usage(),
+    }
+    return web.json_response(body)
+
+
+async def answer_in_chunks(
+    answer: Answer, completion_id: str, http: web.Request, *, include_usage: bool
+) -> web.StreamResponse:
+    """The answer as server-sent events of `chat.completion.chunk`, ended by `[DONE]`.
+
+    A failure on the way is an event `{"error": …}`, since the status has been sent long before.
+    """
+    response = web.StreamResponse(
+        headers={
+            "Content-Type": "text/event-stream",
+            "Cache-Control": "no-cache",
+            "X-Accel-Buffering": "no",
+            "X-Request-ID": http[NOTES].id,
+        }
+    )
+    envelope = _envelope(answer, completion_id, "chat.completion.chunk")
+    if include_usage:
+        envelope["usage"] = None
+
+    async def send(body: dict[str, Any]) -> None:
+        await response.write(b"data: " + json.dumps(body, ensure_ascii=False).encode() + b"\n\n")
+
+    async def send_delta(delta: dict[str, str], finish_reason: FinishReason | None = None) -> None:
+        choice = {"index": 0, "delta": delta, "logprobs": None, "finish_reason": finish_reason}
+        await send(envelope | {"choices": [choice]})
+
+    async with answer.generation:
+        await response.prepare(http)
+        await send_delta({"role": "assistant", "content": ""})
+        try:
+            async with aclosing(answer.text()) as deltas:  # type: ignore[type-var]
+                async for delta in deltas:
+                    await send_delta({"content": delta})
+        except ConnectionResetError:
+            raise
+        except Exception as error:
+            failure = as_api_error(error)
+            if failure.status == 500 and not isinstance(error, EngineError):
+                log.exception("request %s failed", answer.request.id)
+            http[NOTES].error = str(failure)
+            await send(failure.body)
+        else:
+            await send_delta({}, answer.finish_reason)
+            if include_usage:
+                await send(envelope | {"choices": [], "usage": answer.usage()})
+        await response.write(b"data: [DONE]\n\n")
+        await response.write_eof()
+    return response
+
+
+def _envelope(answer: Answer, completion_id: str, kind: str) -> dict[str, Any]:
+    return {
+        "id": completion_id,
+        "object": kind,
+        "created": int(time.time()),
+        "model": answer.model.name,
+        "system_fingerprint": answer.model.fingerprint,
+    }

@@ -1,0 +1,158 @@
+"""The requests that clients send, as OpenAI's and vLLM's documentation give them.
+
+Fields that would change the answer and are not served are refused by name; fields that nobody has heard of
+are ignored, as other servers do.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_validator, model_validator
+
+from model.engine.base import Sampling
+from model.preset import SamplingDefaults
+
+
+class _Request(BaseModel):
+    model_config = ConfigDict(extra="ignore", frozen=True, protected_namespaces=())
+
+
+def _join_parts(content: Any) -> Any:
+    """Content may be a list of parts; those of text are joined, others refused."""
+    if not isinstance(content, list):
+        return content
+    texts = []
+    for part in content:
+        if not isinstance(part, dict) or part.get("type") != "text" or not isinstance(part.get("text"), str):
+            raise ValueError("only parts of type 'text' are served")
+        texts.append(part["text"])
+    return "".join(texts)
+
+
+class Message(_Request):
+    """One message of a chat."""
+
+    role: Literal["system", "developer", "user", "assistant"]
+    content: Annotated[str, BeforeValidator(_join_parts)]
+
+    def pair(self) -> tuple[str, str]:
+        """(role, content); `developer` is today's word for `system`."""
+        return ("system" if self.role == "developer" else self.role, self.content)
+
+
+class StreamOptions(_Request):
+    include_usage: bool = False
+
+
+_UNSERVED = {
+    "logprobs": (None, False),
+    "top_logprobs": (None, 0),
+    "logit_bias": (None, {}),
+    "tools": (None, []),
+    "functions": (None, []),
+    "response_format": (None, {"type": "text"}),
+    "min_p": (None, 0, 0.0),
+    "best_of": (None, 1),
+    "use_beam_search": (None, False),
+    "audio": (None,),
+}
+
+
+class ChatCompletionRequest(_Request):
+    """`POST /v1/chat/completions`."""
+
+    model: str = ""
+    """Empty: the worker's default."""
+    messages: tuple[Message, ...] = Field(min_length=1)
+    stream: bool = False
+    stream_options: StreamOptions | None = None
+    n: int | None = None
+    max_tokens: int | None = Field(default=None, ge=1)
+    max_completion_tokens: int | None = Field(default=None, ge=1)
+    temperature: float | None = Field(default=None, ge=0, le=2)
+    top_p: float | None = Field(default=None, gt=0, le=1)
+    top_k: int | None = Field(default=None, ge=-1)
+    repetition_penalty: float | None = Field(default=None, gt=0, le=2)
+    frequency_penalty: float | None = Field(default=None, ge=-2, le=2)
+    presence_penalty: float | None = Field(default=None, ge=-2, le=2)
+    seed: int | None = Field(default=None, ge=-(2**63), le=2**63 - 1)
+    stop: tuple[str, ...] = ()
+    continue_final_message: bool = False
+    add_generation_prompt: bool | None = None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _refuse_unserved(cls, fields: Any) -> Any:
+        if isinstance(fields, dict):
+            for name, neutral in _UNSERVED.items():
+                if fields.get(name) not in neutral:
+                    raise ValueError(f"'{name}' is not served here")
+        return fields
+
+    @field_validator("n")
+    @classmethod
+    def _one_choice(cls, n: int | None) -> int | None:
+        if n not in (None, 1):
+            raise ValueError("one answer per request is served: send the request again for another")
+        return n
+
+    @field_validator("stop", mode="before")
+    @classmethod
+    def _stop_list(cls, stop: Any) -> Any:
+        stops = [] if stop is None else [stop] if isinstance(stop, str) else stop
+        if isinstance(stops, Sequence) and (
+            len(stops) > 16 or any(not 0 < len(str(s)) <= 256 for s in stops)
+        ):
+            raise ValueError("at most 16 stop strings, of 1 to 256 characters each")
+        return stops
+
+    @model_validator(mode="after")
+    def _continuable(self) -> ChatCompletionRequest:
+        if self.continue_final_message:
+            if self.add_generation_prompt:
+                raise ValueError("'continue_final_message' and 'add_generation_prompt' exclude each other")
+            if self.messages[-1].role != "assistant":
+                raise ValueError("'continue_final_message' needs an assistant's message as the last one")
+        return self
+
+    def pairs(self) -> tuple[tuple[str, str], ...]:
+        return tuple(message.pair() for message in self.messages)
+
+    def limit(self, defaults: SamplingDefaults) -> int:
+        """Tokens to generate at most, before the context window has its say."""
+        return self.max_completion_tokens or self.max_tokens or defaults.max_tokens
+
+    def sampling(self, defaults: SamplingDefaults) -> Sampling:
+        """Where the request is silent, the preset speaks."""
+
+        def either(mine: float | None, default: float) -> float:
+            return default if mine is None else mine
+
+        return Sampling(
+            temperature=either(self.temperature, defaults.temperature),
+            top_p=either(self.top_p, defaults.top_p),
+            top_k=max(0, int(either(self.top_k, defaults.top_k))),
+            repetition_penalty=either(self.repetition_penalty, defaults.repetition_penalty),
+            frequency_penalty=either(self.frequency_penalty, 0.0),
+            presence_penalty=either(self.presence_penalty, 0.0),
+            seed=self.seed,
+        )
+
+
+class TokenizeRequest(_Request):
+    """`POST /tokenize`, of a chat (`messages`) or of plain text (`prompt`)."""
+
+    model: str = ""
+    messages: tuple[Message, ...] | None = Field(default=None, min_length=1)
+    prompt: str | None = None
+    add_special_tokens: bool = True
+    continue_final_message: bool = False
+    return_token_strs: bool = False
+
+    @model_validator(mode="after")
+    def _one_kind(self) -> TokenizeRequest:
+        if (self.messages is None) == (self.prompt is None):
+            raise ValueError("give either 'messages' or 'prompt'")
+        return self
