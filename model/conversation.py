@@ -93,6 +93,14 @@ def user_turn(text: str, context: Sequence[ContextNote] = ()) -> str:
     return f"{NOTES_BEGIN}\n{notes}\n{NOTES_END}\n\n{text}"
 
 
+def split_user_turn(content: str) -> tuple[str, str]:
+    """The notes and the text that `user_turn` joined; no notes are an empty string."""
+    if not content.startswith(f"{NOTES_BEGIN}\n"):
+        return "", content
+    notes, end, text = content[len(NOTES_BEGIN) + 1 :].partition(f"\n{NOTES_END}\n\n")
+    return (notes, text) if end else ("", content)
+
+
 def _one_line(title: str) -> str:
     return _inside(" ".join(title.split()))
 
@@ -202,7 +210,7 @@ def _letter_cost(code_point: int) -> float:
 def break_special_tokens(text: str) -> str:
     """Text in which nothing looks like a special token of any common chat template.
 
-    For workers that are not ours and may parse what people type: a blank goes into `<|eot_id|>`, `<end_of_turn>`,
-    `[INST]`, `</s>` and the like. Other text comes back as it is.
+    For workers that are not ours and may parse what people type: a blank goes into `<|eot_id|>`,
+    `<end_of_turn>`, `[INST]`, `</s>` and the like. Other text comes back as it is.
     """
     return _SPECIAL.sub(lambda match: f"{match[0][0]} {match[0][1:]}", text)
