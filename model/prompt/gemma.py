@@ -19,7 +19,7 @@ _START = Piece("<start_of_turn>", special=True)
 
 @dataclass(frozen=True)
 class GemmaFormat(PiecewiseFormat):
-    """Turns of `user` and `model` in strict alternation; system text stands at the head of the first user turn."""
+    """Turns of `user` and `model`, in strict alternation; system text heads the first user turn."""
 
     name: str = "gemma"
     stop_tokens: tuple[str, ...] = ("<end_of_turn>", "<eos>")

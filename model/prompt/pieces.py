@@ -57,7 +57,7 @@ class PiecewiseFormat(ABC):
     def pieces(
         self, messages: Sequence[ChatMessage], *, open_answer: bool, continue_final: bool = False
     ) -> Iterator[Piece]:
-        """The pieces; `open_answer` begins an answer after them, `continue_final` leaves the last one open."""
+        """The pieces; `open_answer` begins an answer after them, `continue_final` leaves the last open."""
 
     def render(
         self, messages: Sequence[ChatMessage], tokenizer: Tokenizer, *, continue_final: bool = False
