@@ -1,0 +1,94 @@
+"""The migrations: up, down, and equal to the tables in the code."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta, timezone
+
+import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.migration import MigrationContext
+from sqlalchemy import Connection, inspect
+from sqlalchemy.exc import IntegrityError, StatementError
+
+from bot.database.connection import Database, create_engine
+from bot.database.schema import downgrade, head_revision, upgrade
+from bot.database.tables import Base, Conversation, Member, Message, Role
+from bot.errors import SettingsError
+
+
+async def test_migrations_make_exactly_the_tables_of_the_code(database: Database) -> None:
+    def differences(connection: Connection) -> list[object]:
+        context = MigrationContext.configure(connection, opts={"compare_type": True})
+        return list(compare_metadata(context, Base.metadata))
+
+    async with database.engine.connect() as connection:
+        assert await connection.run_sync(differences) == []
+
+
+async def test_down_to_nothing_and_up_again(database: Database) -> None:
+    def tables(connection: Connection) -> set[str]:
+        return set(inspect(connection).get_table_names()) - {"alembic_version"}
+
+    await downgrade(database, "base")
+    async with database.engine.connect() as connection:
+        assert await connection.run_sync(tables) == set()
+    await upgrade(database)
+    async with database.engine.connect() as connection:
+        assert await connection.run_sync(tables) == set(Base.metadata.tables)
+
+
+async def test_upgrading_twice_changes_nothing(database: Database) -> None:
+    await upgrade(database)
+    async with database.engine.connect() as connection:
+        current = await connection.run_sync(lambda c: MigrationContext.configure(c).get_current_revision())
+    assert current == head_revision()
+
+
+async def test_times_come_back_in_utc(database: Database) -> None:
+    moment = datetime(2026, 11, 1, 12, 0, tzinfo=timezone(timedelta(hours=9)))
+    async with database.transaction() as session:
+        session.add(Member(id=1, created_at=moment))
+    async with database.transaction() as session:
+        member = await session.get_one(Member, 1)
+    assert member.created_at == moment
+    assert member.created_at.tzinfo == UTC
+
+
+async def test_a_time_without_a_zone_is_refused(database: Database) -> None:
+    with pytest.raises(StatementError, match="without a time zone"):
+        async with database.transaction() as session:
+            session.add(Member(id=1, created_at=datetime(2026, 1, 1)))  # noqa: DTZ001
+
+
+async def test_foreign_keys_are_kept(database: Database) -> None:
+    with pytest.raises(IntegrityError):
+        async with database.transaction() as session:
+            session.add(Message(conversation_id=99, role=Role.USER))
+
+
+async def test_a_failed_transaction_leaves_nothing(database: Database) -> None:
+    async def fail_half_way() -> None:
+        async with database.transaction() as session:
+            session.add(Member(id=1))
+            await session.flush()
+            raise ValueError
+
+    with pytest.raises(ValueError):  # noqa: PT011 -- our own, from above
+        await fail_half_way()
+    async with database.transaction() as session:
+        assert await session.get(Member, 1) is None
+
+
+async def test_snowflakes_of_64_bits_fit(database: Database) -> None:
+    large = 2**63 - 1
+    async with database.transaction() as session:
+        session.add(Conversation(channel_id=large, opener_id=large, title="x", language="en"))
+    async with database.transaction() as session:
+        assert (await session.get_one(Conversation, 1)).channel_id == large
+
+
+@pytest.mark.parametrize("url", ["mysql://x", "sqlite:///x.db", "nonsense", "postgresql://u:secret@h/db"])
+def test_other_databases_are_refused_without_saying_the_address(url: str) -> None:
+    with pytest.raises(SettingsError) as caught:
+        create_engine(url)
+    assert "secret" not in str(caught.value)

@@ -1,0 +1,78 @@
+"""Real databases for tests, each migrated by the real migrations: SQLite files, and PostgreSQL databases copied from a
+migrated template."""
+
+from __future__ import annotations
+
+import os
+import secrets
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+from sqlalchemy.engine import URL, make_url
+from sqlalchemy.ext.asyncio import create_async_engine
+from sqlalchemy.sql import text
+
+from bot.database.connection import open_database
+from bot.database.schema import upgrade
+
+LOCAL_SERVER = "postgresql+asyncpg://postgres@127.0.0.1:5432/postgres"
+
+
+def postgres_server() -> URL:
+    """The server that tests may make databases on."""
+    return make_url(os.environ.get("TEST_POSTGRES_URL", LOCAL_SERVER))
+
+
+async def postgres_reason() -> str | None:
+    """Why there is no PostgreSQL to test on, or None where there is."""
+    try:
+        async with _admin() as run:
+            await run("SELECT 1")
+    except Exception as error:
+        return f"no PostgreSQL at {postgres_server().render_as_string()}: {type(error).__name__}"
+    return None
+
+
+@asynccontextmanager
+async def _admin() -> AsyncIterator[Callable[[str], Awaitable[None]]]:
+    engine = create_async_engine(postgres_server(), isolation_level="AUTOCOMMIT", connect_args={"timeout": 3})
+    try:
+        async with engine.connect() as connection:
+
+            async def run(statement: str) -> None:
+                await connection.execute(text(statement))
+
+            yield run
+    finally:
+        await engine.dispose()
+
+
+async def create_postgres(template: str | None = None) -> str:
+    """Make a database, a copy of `template` where one is given; returns its name."""
+    name = f"fanfabler_test_{secrets.token_hex(6)}"
+    async with _admin() as run:
+        await run(f'CREATE DATABASE "{name}"' + (f' TEMPLATE "{template}"' if template else ""))
+    return name
+
+
+async def drop_postgres(name: str) -> None:
+    """Drop a database, whoever is still connected."""
+    async with _admin() as run:
+        await run(f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)')
+
+
+def postgres_url(name: str) -> str:
+    """The address of a database on the server."""
+    return postgres_server().set(database=name).render_as_string(hide_password=False)
+
+
+def sqlite_url(folder: Path) -> str:
+    """The address of a SQLite file in a folder."""
+    return f"sqlite+aiosqlite:///{folder / 'fanfabler.db'}"
+
+
+async def migrate(url: str) -> None:
+    """Bring a database to this version."""
+    async with open_database(url) as database:
+        await upgrade(database)
