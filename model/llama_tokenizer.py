@@ -32,9 +32,9 @@ SPECIAL_TOKENS = (
 """The 256 special tokens from id 128,000 on, named as in the released tokenizers of Llama 3.1."""
 
 
-def cache_folder() -> Path:
-    """Where the converted tokenizer is kept: below $XDG_CACHE_HOME, or ~/.cache."""
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "fanfabler" / "llama3-tokenizer"
+def default_cache() -> Path:
+    """`fanfabler` below the user's cache folder ($XDG_CACHE_HOME, or ~/.cache)."""
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "fanfabler"
 
 
 def tokenizer_model() -> Path:
@@ -48,14 +48,16 @@ def tokenizer_model() -> Path:
 
 
 @cache
-def llama_tokenizer() -> Any:
+def llama_tokenizer(cache_folder: Path | None = None) -> Any:
     """A `PreTrainedTokenizerFast` of 128,256 tokens; `<|eot_id|>` ends a text, Llama 3.1's token pads.
+
+    `cache_folder` is where prepared models are kept, `default_cache()` where it is not given.
 
     Raises `MissingPackage` where llama-models is not installed.
     """
     from transformers import PreTrainedTokenizerFast
 
-    folder = cache_folder()
+    folder = (cache_folder or default_cache()) / "llama3-tokenizer"
     if not (folder / "tokenizer.json").is_file():
         _convert(tokenizer_model(), folder)
     return PreTrainedTokenizerFast(
