@@ -26,7 +26,13 @@ FORMAT = 1
 # Logs of what happened and callbacks into a running process: nothing that a restart needs.
 VOLATILE = ("subscribers", "transcript", "http_requests", "faults")
 TRUSTED_MODULES = ("simcord.", "bot.preview.")
-TRUSTED_NAMES = {("builtins", "set"), ("builtins", "frozenset"), ("datetime", "datetime")}
+TRUSTED_NAMES = {
+    ("builtins", "frozenset"),
+    ("builtins", "set"),
+    ("datetime", "datetime"),
+    ("datetime", "timedelta"),
+    ("datetime", "timezone"),
+}
 SHORTEST_INTERVAL = 1.0  # seconds between two writes
 
 

@@ -114,6 +114,13 @@ class LiveBackend(Backend):
         self.locales: dict[int, str] = {}
         super().__init__(clock=RealClock())
 
+    @classmethod
+    def of(cls, backend: Backend) -> LiveBackend:
+        """The same world made live, whichever make it was saved by."""
+        live = cls()
+        live.__dict__.update(backend.__dict__, clock=live.clock)
+        return live
+
     def begin(self) -> None:
         """Start the logs of this process."""
         self.changes = 0
@@ -152,9 +159,9 @@ class LiveEnv(Env):
 
     backend: LiveBackend
 
-    def __init__(self, bot: discord.Client, backend: LiveBackend | None = None) -> None:
+    def __init__(self, bot: discord.Client, backend: Backend | None = None) -> None:
         super().__init__(bot, check_errors=False)
-        self.backend = backend or LiveBackend()
+        self.backend = LiveBackend.of(backend) if backend is not None else LiveBackend()
         self.backend.begin()
 
     async def start(self) -> None:

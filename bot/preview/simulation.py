@@ -93,9 +93,9 @@ class LiveSimulation:
     """simcord in real time, with a page that follows the bot."""
 
     def __init__(self, bot: discord.Client, backend: Backend | None) -> None:
-        from bot.preview.simcord_live import LiveBackend, LiveEnv
+        from bot.preview.simcord_live import LiveEnv
 
-        self.env = LiveEnv(bot, backend if isinstance(backend, LiveBackend) else None)
+        self.env = LiveEnv(bot, backend)
 
     def changes(self) -> int:
         return self.env.backend.changes

@@ -11,7 +11,6 @@ from discord.ext import commands
 
 STORY = "Once upon a time a castle stood where the river bends and nobody knew who built it"
 WORDS = STORY.split()
-STREAM_INTERVAL = 0.35  # seconds
 
 
 class StopView(discord.ui.View):
@@ -28,10 +27,13 @@ class StopView(discord.ui.View):
 
 
 class ToyBot(commands.Bot):
-    def __init__(self) -> None:
+    """`interval` is the time between two edits, in seconds."""
+
+    def __init__(self, interval: float = 0.35) -> None:
         intents = discord.Intents.default()
         intents.message_content = True
         super().__init__("!", intents=intents, allowed_mentions=discord.AllowedMentions.none())
+        self.interval = interval
         self.stopped: list[int] = []
         self.locales: list[str] = []
         self.closed_cleanly = False
@@ -76,10 +78,10 @@ class ToyBot(commands.Bot):
 
     async def _stream(self, place: discord.abc.Messageable, prompt: str) -> None:
         async with place.typing():
-            await asyncio.sleep(STREAM_INTERVAL)
+            await asyncio.sleep(self.interval)
         message = await place.send("…", view=StopView())
         for count in range(1, len(WORDS) + 1):
-            await asyncio.sleep(STREAM_INTERVAL)
+            await asyncio.sleep(self.interval)
             if message.id in self.stopped:
                 await message.edit(content=f"{' '.join(WORDS[:count])} (stopped)", view=None)
                 return
