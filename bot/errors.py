@@ -8,7 +8,7 @@ class BotError(Exception):
     """Something went wrong in the bot."""
 
     def __init__(self, message: str | None = None) -> None:
-        super().__init__(message or (type(self).__doc__ or "").strip())
+        super().__init__(message or " ".join((type(self).__doc__ or "").split()))
 
 
 class QueueFull(BotError):

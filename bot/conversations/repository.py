@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from sqlalchemy import exists, select, update
+from sqlalchemy import exists, literal, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import aliased
 
@@ -151,10 +151,13 @@ class ConversationRepository:
         """The messages from the root down to `leaf_id`."""
         if leaf_id is None:
             return []
-        path = select(Message.id, Message.parent_id).where(Message.id == leaf_id).cte("path", recursive=True)
+        leaf = select(Message.id, Message.parent_id, literal(0).label("height")).where(Message.id == leaf_id)
+        path = leaf.cte("path", recursive=True)
         above = aliased(Message)
-        path = path.union_all(select(above.id, above.parent_id).join(path, above.id == path.c.parent_id))
-        query = select(Message).join(path, Message.id == path.c.id).order_by(Message.id)
+        path = path.union_all(
+            select(above.id, above.parent_id, path.c.height + 1).join(path, above.id == path.c.parent_id)
+        )
+        query = select(Message).join(path, Message.id == path.c.id).order_by(path.c.height.desc())
         return list(await self._session.scalars(query))
 
     async def notes(self, conversation_id: int) -> dict[int, list[CanonNote]]:

@@ -1,0 +1,204 @@
+"""The loop that keeps the worker busy: claims jobs as slots free up, holds their leases, passes stop requests on,
+takes back what stalled, and tells those who wait where they stand."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from dataclasses import dataclass
+from datetime import timedelta
+
+from sqlalchemy import select
+from sqlalchemy.exc import IntegrityError, OperationalError
+
+from bot.answers.stage import Phase
+from bot.answers.store import AnswerStore
+from bot.answers.writer import Writer
+from bot.database.connection import Database
+from bot.database.tables import Job, now
+from bot.errors import BotError, StageError
+from bot.queue.repository import JobQueue, Limits, Place, place_of
+
+log = logging.getLogger(__name__)
+
+_IDLE_POLL = 1.0
+# Who waits less than this sees no notice of the queue.
+_NOTICE_AFTER = timedelta(seconds=2)
+_NOTICE_EVERY = 5.0
+
+
+@dataclass(frozen=True)
+class Overview:
+    """How much is being written and waits, and where a member's own requests stand, by thread."""
+
+    running: int
+    waiting: int
+    own: list[tuple[int | None, Place]]
+
+
+class Dispatcher:
+    """Runs writers over the queue, `slots` at a time, in this process."""
+
+    def __init__(
+        self,
+        database: Database,
+        store: AnswerStore,
+        writer: Writer,
+        limits: Limits,
+        *,
+        lease: timedelta,
+        slots: int | None = None,
+    ) -> None:
+        self._database = database
+        self._store = store
+        self._writer = writer
+        self._limits = limits
+        self._lease = lease
+        self._slots = slots
+        self._running: dict[int, tuple[Job, asyncio.Task[None], asyncio.Event]] = {}
+        self._wake = asyncio.Event()
+        self._notices: dict[int, tuple[Place, float]] = {}
+
+    @property
+    def slots(self) -> int:
+        """Answers written at the same time."""
+        return self._slots or 1
+
+    def wake(self) -> None:
+        """Something was queued: look at once."""
+        self._wake.set()
+
+    def stop(self, answer_id: int) -> None:
+        """Stop writing this answer, if this process does."""
+        for job, _, stop in self._running.values():
+            if job.answer_id == answer_id:
+                stop.set()
+
+    async def run(self) -> None:
+        """Serve until cancelled; then running answers go back to the queue."""
+        await self._take_back(dead_owners=True)
+        try:
+            async with asyncio.TaskGroup() as group:
+                group.create_task(self._claim_loop(), name="claim")
+                group.create_task(
+                    self._every(min(1.0, self._lease.total_seconds() / 4), self._hold), name="hold"
+                )
+                group.create_task(
+                    self._every(self._lease.total_seconds() / 2, self._take_back), name="take-back"
+                )
+                group.create_task(self._every(1.0, self._tell_places), name="places")
+        finally:
+            tasks = [task for _, task, _ in self._running.values()]
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+
+    @staticmethod
+    async def _every(seconds: float, step: object) -> None:
+        while True:
+            await asyncio.sleep(seconds)
+            try:
+                await step()  # type: ignore[operator]
+            except (OperationalError, BotError):
+                log.exception("a step of the dispatcher failed; it is tried again")
+
+    async def _claim_loop(self) -> None:
+        while True:
+            self._wake.clear()
+            try:
+                if self._slots is None:
+                    self._slots = await self._writer.slots()
+                claimed = len(self._running) < self.slots and await self._claim()
+            except (OperationalError, BotError) as error:
+                log.warning("cannot take from the queue just now: %s", error)
+                claimed = False
+            if not claimed:
+                try:
+                    await asyncio.wait_for(self._wake.wait(), _IDLE_POLL)
+                except TimeoutError:
+                    continue
+
+    async def _claim(self) -> bool:
+        try:
+            job = await self._store.claim(self._lease)
+        except IntegrityError:
+            return True  # another process began an answer in the same thread at the same instant: look again
+        if job is None:
+            return False
+        stop = asyncio.Event()
+        if job.cancel_requested:
+            stop.set()
+        self._notices.pop(job.id, None)
+        task = asyncio.create_task(self._writer.write(job, stop), name=f"answer-{job.answer_id}")
+        self._running[job.id] = (job, task, stop)
+        task.add_done_callback(lambda _: self._done(job.id))
+        return True
+
+    def _done(self, job_id: int) -> None:
+        self._running.pop(job_id, None)
+        self._wake.set()
+
+    async def _hold(self) -> None:
+        if not self._running:
+            return
+        ids = list(self._running)
+        async with self._database.transaction() as session:
+            queue = JobQueue(session, self._limits)
+            held = await queue.hold(ids, self._store.owner, self._lease)
+            cancelled = await queue.cancelled_among(ids)
+        for job_id in ids:
+            entry = self._running.get(job_id)
+            if entry is None:
+                continue
+            if job_id in cancelled:
+                entry[2].set()
+            elif job_id not in held:
+                log.warning("job %s was taken over by another process", job_id)
+                entry[1].cancel()
+
+    async def _take_back(self, *, dead_owners: bool = False) -> None:
+        async with self._database.transaction() as session:
+            failed = await JobQueue(session, self._limits).take_back(dead_owners=dead_owners)
+        for job in failed:
+            await self._writer.show_failure(job)
+
+    async def _tell_places(self) -> None:
+        """Show or refresh the notices of those who wait and whose place has changed."""
+        async with self._database.transaction() as session:
+            queue = JobQueue(session, self._limits)
+            waiting = await queue.waiting()
+            seconds = await queue.seconds_per_answer() if waiting else None
+            jobs = [await session.get_one(Job, job_id) for job_id in waiting[:50]]
+        self._notices = {job_id: notice for job_id, notice in self._notices.items() if job_id in waiting}
+        for job in jobs:
+            place = place_of(job.id, waiting, seconds, self.slots)
+            if place is None or job.created_at > now() - _NOTICE_AFTER or not self._writer.reaches(job):
+                continue
+            last = self._notices.get(job.id)
+            if last and (last[0].position == place.position or time.monotonic() - last[1] < _NOTICE_EVERY):
+                continue
+            self._notices[job.id] = (place, time.monotonic())
+            try:
+                await self._writer.show_place(job, place, Phase.WAITING)
+            except StageError as error:
+                log.info("no notice for job %s: %s", job.id, error)
+
+    async def show_again(self, answer_id: int) -> None:
+        """Show an answer as its row has it: another sibling, or one stopped before it began."""
+        async with self._database.transaction() as session:
+            query = select(Job).where(Job.answer_id == answer_id).order_by(Job.id.desc()).limit(1)
+            job = (await session.scalars(query)).one_or_none()
+        if job is not None:
+            await self._writer.show_again(job)
+
+    async def overview(self, member_id: int) -> Overview:
+        """The queue as one member sees it."""
+        async with self._database.transaction() as session:
+            queue = JobQueue(session, self._limits)
+            waiting = await queue.waiting()
+            seconds = await queue.seconds_per_answer()
+            running = await queue.running()
+            own = await queue.threads_of(member_id)
+        places = [(thread, place_of(job_id, waiting, seconds, self.slots)) for job_id, thread in own]
+        return Overview(running, len(waiting), [(thread, place) for thread, place in places if place])

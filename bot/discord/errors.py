@@ -1,0 +1,34 @@
+"""What Discord's refusals mean for an answer. Codes: Discord's documentation, «JSON Error Codes»."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import aiohttp
+import discord
+
+from bot.errors import StageError, ThreadGone
+
+UNKNOWN_CHANNEL = 10003
+UNKNOWN_MESSAGE = 10008
+MISSING_ACCESS = 50001
+MISSING_PERMISSIONS = 50013
+ARCHIVED = 50083
+THREAD_EXISTS = 160004
+THREAD_LOCKED = 160005
+
+
+@contextmanager
+def translated() -> Iterator[None]:
+    """Turn discord.py's exceptions into `StageError` (try again) and `ThreadGone` (do not)."""
+    try:
+        yield
+    except (discord.NotFound, discord.Forbidden) as error:
+        raise ThreadGone(f"Discord says {error.code}: {error.text}") from error
+    except discord.HTTPException as error:
+        if error.code == THREAD_LOCKED:
+            raise ThreadGone(f"Discord says {error.code}: {error.text}") from error
+        raise StageError(f"Discord says {error.status}, {error.code}: {error.text}") from error
+    except (aiohttp.ClientError, TimeoutError, OSError) as error:
+        raise StageError(f"Discord is out of reach: {type(error).__name__}") from error

@@ -1,0 +1,217 @@
+"""Showing answers in Discord's threads: opens the thread, sends and edits the messages of an answer, posts what a
+look-up brought. Nothing said here ever pings anybody."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections import defaultdict
+from contextlib import suppress
+from datetime import UTC, datetime, timedelta
+
+import discord
+
+from bot.answers.stage import Phase
+from bot.answers.store import Work
+from bot.conversations.repository import ConversationRepository
+from bot.database.connection import Database
+from bot.database.tables import CanonNote, Conversation, DeliveryKind
+from bot.discord import errors
+from bot.discord.canon_embed import canon_embed
+from bot.discord.controls import controls
+from bot.discord.errors import translated
+from bot.discord.posts import DeliveryLog, Post, text_hash
+from bot.errors import ThreadGone
+from bot.text.safety import for_message, for_title
+from bot.text.splitting import split
+from bot.words import words_for
+
+log = logging.getLogger(__name__)
+
+NOBODY = discord.AllowedMentions.none()
+# A first send that was not confirmed within this many seconds is looked for in the thread before it is repeated.
+_NONCE_SECONDS = 60.0
+
+
+class DiscordScene:
+    """One answer's messages in its thread."""
+
+    def __init__(
+        self, client: discord.Client, log_: DeliveryLog, work: Work, channel_id: int, siblings: list[int]
+    ) -> None:
+        self._channel = client.get_partial_messageable(channel_id, guild_id=work.conversation.guild_id)
+        self._client = client
+        self._channel_id = channel_id
+        self._deliveries = log_
+        self._work = work
+        self._words = words_for(work.job.locale)
+        self._siblings = siblings
+        self._posts: list[Post] | None = None
+
+    async def show(self, text: str, phase: Phase) -> None:
+        """Split the text, edit what changed, send what is new, delete what is too much."""
+        safe = for_message(text)
+        parts = [part.text for part in split(safe)] or [self._words.say("✍️ …")]
+        with translated():
+            posts = await self._known_posts()
+            if len(parts) > len(posts):
+                fresh = list(enumerate(parts))[len(posts) :]
+                posts += await self._deliveries.intend(
+                    self._work.answer.id, DeliveryKind.TEXT, self._channel_id, fresh
+                )
+            for post, part in zip(posts, parts, strict=False):
+                await self._put(post, part, phase if post.part == len(parts) - 1 else None)
+            for post in posts[len(parts) :]:
+                await self._remove(post)
+            del posts[len(parts) :]
+
+    async def show_note(self, note: CanonNote) -> None:
+        """Post the page as an embed, once."""
+        with translated():
+            kind = DeliveryKind.CANON
+            posts = await self._deliveries.posts(note.message_id, kind)
+            mine = next((post for post in posts if post.part == note.id), None)
+            if mine is None:
+                (mine,) = await self._deliveries.intend(
+                    note.message_id, kind, self._channel_id, [(note.id, note.title)]
+                )
+            elif mine.discord_id is not None or await self._find_unconfirmed(mine, title=note.title):
+                return
+            sent = await self._channel.send(
+                embed=canon_embed(note, self._words), nonce=mine.nonce, allowed_mentions=NOBODY
+            )
+            await self._deliveries.sent(mine, sent.id, note.title)
+
+    async def typing(self) -> None:
+        """Typing shows for ten seconds; that it failed matters to nobody."""
+        with suppress(discord.HTTPException, OSError, TimeoutError):
+            await self._channel.typing()
+
+    async def _known_posts(self) -> list[Post]:
+        if self._posts is None:
+            self._posts = await self._deliveries.posts(self._work.answer.id, DeliveryKind.TEXT)
+            for post in self._posts:
+                if post.discord_id is None:
+                    await self._find_unconfirmed(post)
+        return self._posts
+
+    async def _find_unconfirmed(self, post: Post, title: str | None = None) -> bool:
+        """Look in the thread for a message that was sent by a process that died before it could note so."""
+        known = await self._deliveries.confirmed_in(self._channel_id)
+        hashed = await self._deliveries.text_of(post)
+        since = datetime.fromtimestamp(post.created, UTC) - timedelta(seconds=10)
+        me = self._client.user.id if self._client.user else 0
+        async for message in self._channel.history(limit=100, after=since, oldest_first=True):
+            if message.author.id != me or message.id in known:
+                continue
+            same_text = text_hash(message.content) == hashed and title is None
+            same_embed = title is not None and any(e.title and title in e.title for e in message.embeds)
+            if same_text or same_embed or str(message.nonce) == post.nonce:
+                await self._deliveries.sent(post, message.id, title or message.content)
+                return True
+        return False
+
+    async def _put(self, post: Post, text: str, phase: Phase | None) -> None:
+        """Make the message show this text; `phase` is None for all but the last message of an answer."""
+        if post.shown == (text, phase):
+            return
+        view = self._view(phase)
+        if post.discord_id is None:
+            sent = await self._channel.send(
+                text, nonce=post.nonce, view=view or discord.utils.MISSING, allowed_mentions=NOBODY,
+                suppress_embeds=True,
+            )  # fmt: skip
+            await self._deliveries.sent(post, sent.id, text)
+        else:
+            await self._edit(post, text, view)
+        post.shown = (text, phase)
+
+    async def _edit(self, post: Post, text: str, view: discord.ui.View | None) -> None:
+        assert post.discord_id is not None  # noqa: S101 -- only confirmed posts are edited
+        message = self._channel.get_partial_message(post.discord_id)
+        try:
+            await message.edit(content=text, view=view, allowed_mentions=NOBODY)
+        except discord.HTTPException as error:
+            if error.code != errors.ARCHIVED:
+                raise
+            # Sending wakes an archived thread; editing in it is refused, so it is woken first.
+            await self._client.http.edit_channel(self._channel_id, archived=False)
+            await message.edit(content=text, view=view, allowed_mentions=NOBODY)
+
+    async def _remove(self, post: Post) -> None:
+        if post.discord_id is not None:
+            with suppress(discord.NotFound):
+                await self._channel.get_partial_message(post.discord_id).delete()
+        await self._deliveries.forget(post)
+
+    def _view(self, phase: Phase | None) -> discord.ui.View | None:
+        if phase is None:
+            return None
+        answer_id = self._work.answer.id
+        return controls(
+            phase,
+            answer_id,
+            self._words,
+            sibling=self._siblings.index(answer_id) + 1,
+            siblings=len(self._siblings),
+        )
+
+
+class DiscordStage:
+    """Finds or opens the thread of a conversation."""
+
+    def __init__(self, client: discord.Client, database: Database) -> None:
+        self._client = client
+        self._database = database
+        self._deliveries = DeliveryLog(database)
+        self._opening: defaultdict[int, asyncio.Lock] = defaultdict(asyncio.Lock)
+        self._scenes: dict[int, DiscordScene] = {}
+
+    def reaches(self, guild_id: int | None) -> bool:
+        """Whether the client sees that server."""
+        return guild_id is None or self._client.get_guild(guild_id) is not None
+
+    async def open(self, work: Work) -> DiscordScene:
+        """The answer's place in its thread."""
+        await self._client.wait_until_ready()
+        with translated():
+            channel_id = await self.open_thread(work.conversation.id)
+        async with self._database.transaction() as session:
+            siblings = await ConversationRepository(session).siblings(work.answer)
+        return DiscordScene(self._client, self._deliveries, work, channel_id, siblings)
+
+    async def open_thread(self, conversation_id: int) -> int:
+        """The id of the conversation's thread, opened now where it is not yet. Safe to call at the same time."""
+        async with self._opening[conversation_id]:
+            async with self._database.transaction() as session:
+                conversation = await ConversationRepository(session).get(conversation_id)
+            if conversation.thread_id is None:
+                thread_id = await self._create(conversation)
+                async with self._database.transaction() as session:
+                    row = await ConversationRepository(session).get(conversation_id)
+                    row.thread_id = conversation.thread_id = thread_id
+        self._opening.pop(conversation_id, None)
+        return conversation.thread_id
+
+    async def _create(self, conversation: Conversation) -> int:
+        """Open the thread on Discord."""
+        parent = self._client.get_channel(conversation.channel_id)
+        parent = parent or await self._client.fetch_channel(conversation.channel_id)
+        title = for_title(conversation.title, 100) or "FanFabler"
+        if not isinstance(parent, discord.TextChannel):
+            raise ThreadGone(f"threads cannot be opened in a {type(parent).__name__}")
+        if conversation.private:
+            thread = await parent.create_thread(
+                name=title, type=discord.ChannelType.private_thread, invitable=False
+            )
+            await thread.add_user(discord.Object(conversation.opener_id))
+            return thread.id
+        if conversation.starter_message_id is None:
+            return (await parent.create_thread(name=title, type=discord.ChannelType.public_thread)).id
+        starter = parent.get_partial_message(conversation.starter_message_id)
+        try:
+            return (await starter.create_thread(name=title)).id
+        except discord.HTTPException as error:
+            if error.code == errors.THREAD_EXISTS:
+                return conversation.starter_message_id  # a thread has the id of the message it hangs on
+            raise

@@ -1,0 +1,88 @@
+"""`python -m bot preview`: everything on this machine, with a page in place of Discord, until Ctrl-C."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import logging
+import shutil
+import signal
+from contextlib import suppress
+from pathlib import Path
+
+from rich.console import Console
+from rich.panel import Panel
+
+from bot.application import build_bot, open_foundation
+from bot.preview.session import open_preview, require_packages
+from bot.settings import Settings
+
+PRESET = "embedded"
+# The same at every start, so that an open page finds the preview again.
+PORT = 8731
+
+
+async def run_preview(settings: Settings, options: argparse.Namespace) -> int:
+    """Serve the page until SIGINT, SIGTERM or the page's own end."""
+    require_packages()
+    folder: Path = options.state
+    if options.fresh:
+        shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True, exist_ok=True)
+    stop = asyncio.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        with suppress(NotImplementedError):
+            asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    serving = asyncio.create_task(
+        _serve(_for_preview(settings, folder, options.preset), folder, options.port)
+    )
+    stopping = asyncio.create_task(stop.wait())
+    await asyncio.wait({serving, stopping}, return_when=asyncio.FIRST_COMPLETED)
+    stopping.cancel()
+    if not serving.done():
+        Console(stderr=True).print("Stopping …")
+        serving.cancel()
+    with suppress(asyncio.CancelledError):
+        await serving
+    return 0
+
+
+def _for_preview(settings: Settings, folder: Path, preset: str | None) -> Settings:
+    """The settings with a database of the preview's own, and the small model unless another is named."""
+    return settings.model_copy(
+        update={
+            "database_url": f"sqlite+aiosqlite:///{folder / 'fanfabler.db'}",
+            "preset": preset or settings.preset or PRESET,
+        }
+    )
+
+
+async def _serve(settings: Settings, folder: Path, port: int) -> None:
+    console = Console(stderr=True)
+    # Whoever watches the terminal wants the address, not the traffic.
+    logging.getLogger("discord").setLevel(logging.WARNING)
+    with console.status("Loading the model …"):
+        foundation_context = open_foundation(settings)
+        foundation = await foundation_context.__aenter__()
+    try:
+        bot = build_bot(foundation)
+        async with open_preview(bot, folder / "discord.pickle", port=port) as preview:
+            console.print(
+                Panel.fit(
+                    f"Open this page:\n\n  [link={preview.url}]{preview.url}[/link]\n\n"
+                    "Type [b]/story start[/] there. Ctrl-C stops everything.",
+                    title="FanFabler preview",
+                    border_style="magenta",
+                )
+            )
+            if preview.notice:
+                console.print(f"[yellow]{preview.notice}[/]")
+            failing = asyncio.create_task(bot.failed())
+            closing = asyncio.create_task(preview.wait_closed())
+            done, pending = await asyncio.wait({failing, closing}, return_when=asyncio.FIRST_COMPLETED)
+            for task in pending:
+                task.cancel()
+            for task in done:
+                task.result()
+    finally:
+        await foundation_context.__aexit__(None, None, None)
