@@ -1,0 +1,1 @@
+"""What people and bots do, carried out on the world: checks, changes, events. No HTTP here."""

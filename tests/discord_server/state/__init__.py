@@ -1,0 +1,1 @@
+"""What the server remembers: records, and the world that holds and finds them. No HTTP here."""

@@ -1,0 +1,85 @@
+"""The server, a guild in it, and discord.py pointed at it: by its two addresses and nothing else."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import discord as library
+import pytest
+import yarl
+
+from tests.discord_server import Channel, DiscordControl, DiscordServer, Guild, Member
+
+from .toy_bot import ToyBot
+
+_BASE, _GATEWAY = library.http.Route.BASE, library.gateway.DiscordWebSocket.DEFAULT_GATEWAY
+
+
+@pytest.fixture
+async def discord() -> AsyncIterator[DiscordServer]:
+    async with DiscordServer() as server:
+        yield server
+
+
+@dataclass
+class Scene:
+    guild: Guild
+    channel: Channel
+    alice: Member
+
+
+@pytest.fixture
+def scene(discord: DiscordServer) -> Scene:
+    guild = discord.create_guild("Library")
+    channel = guild.create_text_channel("fan-fiction")
+    return Scene(guild, channel, guild.add_member("alice", locale="de"))
+
+
+@pytest.fixture(autouse=True)
+def library_addresses() -> Iterator[None]:
+    yield
+    library.http.Route.BASE, library.gateway.DiscordWebSocket.DEFAULT_GATEWAY = _BASE, _GATEWAY
+
+
+def point_library(server: DiscordControl) -> None:
+    library.http.Route.BASE = server.api_base
+    library.gateway.DiscordWebSocket.DEFAULT_GATEWAY = yarl.URL(server.gateway_url)
+
+
+@asynccontextmanager
+async def connected(server: DiscordControl, bot: library.Client, shards: int = 1) -> AsyncIterator[None]:
+    """The bot running, its sessions open; closed at the end."""
+    point_library(server)
+    task = asyncio.create_task(bot.start(server.bot_token))
+    try:
+        ready = asyncio.create_task(server.gateway.connected(shards))
+        await asyncio.wait({task, ready}, return_when=asyncio.FIRST_COMPLETED)
+        if task.done():
+            ready.cancel()
+            await task
+        await ready
+        await bot.wait_until_ready()
+        yield
+    finally:
+        await bot.close()
+        await asyncio.gather(task, return_exceptions=True)
+
+
+Connect = Callable[..., Awaitable[ToyBot]]
+
+
+@pytest.fixture
+async def connect(discord: DiscordServer) -> AsyncIterator[Connect]:
+    """`bot = await connect()`, with options of ToyBot."""
+    async with AsyncExitStack() as stack:
+
+        async def start(bot: ToyBot | None = None, **options: Any) -> ToyBot:
+            started = bot or ToyBot(**options)
+            await stack.enter_async_context(connected(discord, started))
+            return started
+
+        yield start
