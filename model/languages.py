@@ -44,7 +44,7 @@ class Language:
 
 
 def _read_table() -> dict[str, Language]:
-    source = files("model.catalogue").joinpath("languages.yaml").read_text(encoding="utf-8")
+    source = files("model").joinpath("catalogue", "languages.yaml").read_text(encoding="utf-8")
     # libyaml's loader takes a few milliseconds, the pure Python one most of a tenth of a second.
     loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
     rows = yaml.load(source, Loader=loader)  # noqa: S506 (both are safe loaders)

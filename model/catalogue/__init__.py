@@ -1,0 +1,137 @@
+"""The works that ship with FanFabler: 800 properties, twenty per language, and short notes about most of them.
+
+The notes stand in for Wikipedia where it is out of reach. They are drawn from the training chats by
+`training/bundled_notes.py`; `README.md` beside this file has their source and licence.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import unicodedata
+from dataclasses import dataclass
+from functools import cache
+from importlib.resources import files
+from typing import Any
+
+from model.errors import CatalogueError
+from model.languages import LANGUAGES
+
+
+@dataclass(frozen=True, slots=True)
+class Property:
+    """A work that speakers of `language` write about. `wikipedia_title` is the title to search for, not exact."""
+
+    language: str
+    local_name: str
+    english_name: str
+    property_type: str
+    is_local: bool
+    wikipedia_title: str
+
+
+@dataclass(frozen=True, slots=True)
+class Note:
+    """A few sober sentences about a work, in `language`; `names` are what else it is called."""
+
+    language: str
+    title: str
+    text: str
+    names: tuple[str, ...] = ()
+
+
+@cache
+def load_properties(code: str) -> tuple[Property, ...]:
+    """The twenty works of a language, in the order in which they were chosen. Raises `CatalogueError`."""
+    try:
+        return tuple(Property(language=code, **row) for row in _read("properties", code))
+    except TypeError as error:
+        raise CatalogueError(f"properties/{code}.json is malformed: {error}") from error
+
+
+@cache
+def load_notes(code: str) -> tuple[Note, ...]:
+    """The bundled notes in a language. Raises `CatalogueError`."""
+    try:
+        return tuple(
+            Note(code, row["title"], row["text"], tuple(row["names"])) for row in _read("notes", code)
+        )
+    except (KeyError, TypeError) as error:
+        raise CatalogueError(f"notes/{code}.json is malformed: {error!r}") from error
+
+
+def _read(kind: str, code: str) -> list[dict[str, Any]]:
+    if code not in LANGUAGES:
+        raise CatalogueError(f"there is no language {code!r} in the catalogue")
+    try:
+        rows: list[dict[str, Any]] = json.loads(
+            files("model.catalogue").joinpath(kind, f"{code}.json").read_text(encoding="utf-8")
+        )
+    except (OSError, ValueError) as error:
+        raise CatalogueError(f"{kind}/{code}.json cannot be read: {error}") from error
+    return rows
+
+
+def find_note(term: str, code: str) -> Note | None:
+    """The bundled note about what `term` names, in the language of this code; None where there is none.
+
+    Tried in turn: the same title, the same without what stands in brackets, another name of the work (its
+    English one too), a title that begins with the term or the term with a title, at a word's end. Case,
+    accents' encoding and punctuation do not matter.
+    """
+    index = _index(code)
+    wanted = _fold(term)
+    if not wanted:
+        return None
+    return index.get(wanted) or index.get(_fold(_without_brackets(term))) or _by_beginning(wanted, index)
+
+
+@cache
+def _index(code: str) -> dict[str, Note]:
+    """Folded name → note. Exact titles go before titles without brackets, and those before other names."""
+    index: dict[str, Note] = {}
+    notes = load_notes(code)
+    for note in notes:
+        index.setdefault(_fold(note.title), note)
+    for note in notes:
+        index.setdefault(_fold(_without_brackets(note.title)), note)
+    for note in notes:
+        for name in note.names:
+            index.setdefault(_fold(name), note)
+            index.setdefault(_fold(_without_brackets(name)), note)
+    index.pop("", None)
+    return index
+
+
+def _by_beginning(wanted: str, index: dict[str, Note]) -> Note | None:
+    """The note whose name begins with `wanted` or the other way round; the closest in length, if long enough."""
+    candidates = [name for name in index if _begins(name, wanted) or _begins(wanted, name)]
+    if not candidates:
+        return None
+    return index[min(candidates, key=lambda name: (abs(len(name) - len(wanted)), name))]
+
+
+def _begins(whole: str, beginning: str) -> bool:
+    """Whether `whole` begins with `beginning`, which ends a word there and is too long to be an accident."""
+    if not whole.startswith(beginning) or _weight(beginning) < 5:
+        return False
+    rest = whole[len(beginning) :]
+    return not rest or rest[0] == " " or _weight(beginning[-1]) > 1
+
+
+def _weight(text: str) -> int:
+    """Length in letters of an alphabet: an ideograph, kana or Hangul syllable counts for two and more."""
+    return sum(3 if unicodedata.east_asian_width(character) == "W" else 1 for character in text)
+
+
+_BRACKETS = re.compile(r"\s*[(（\[【].*?[)）\]】]\s*")
+
+
+def _without_brackets(text: str) -> str:
+    return _BRACKETS.sub(" ", text)
+
+
+def _fold(text: str) -> str:
+    """Lower case, compatible forms made equal, and only letters, marks and digits with single blanks between."""
+    folded = unicodedata.normalize("NFKC", text).casefold()
+    return " ".join("".join(c if unicodedata.category(c)[0] in "LMN" else " " for c in folded).split())
