@@ -6,8 +6,8 @@ import asyncio
 import importlib.util
 import logging
 import secrets
-from collections.abc import AsyncIterator, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager
+from collections.abc import AsyncIterator, Iterator, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -80,7 +80,8 @@ async def open_preview(
     require_packages()
     if host not in LOOPBACK:
         raise PreviewError("The preview answers on 127.0.0.1 only. From another machine, use ssh -L.")
-    from simcord import SetupError
+    with _unheard(logging.getLogger("discord.state")):  # simcord tries the library out as it is imported
+        from simcord import SetupError
 
     from bot.preview.simulation import background, make_simulation
 
@@ -107,6 +108,15 @@ async def open_preview(
         except SetupError as error:
             raise PreviewError(f"The preview's page cannot be opened: {error}") from error
         yield RunningPreview(page.url, simulation.env, world, restored is not None, notice, page)
+
+
+@contextmanager
+def _unheard(logger: logging.Logger) -> Iterator[None]:
+    before, logger.disabled = logger.disabled, True
+    try:
+        yield
+    finally:
+        logger.disabled = before
 
 
 def _give_to(bot: discord.Client, owner_id: int) -> None:

@@ -52,6 +52,7 @@ async function open(id, { remember = true } = {}) {
     return;
   }
   if (remember) window.history.pushState({ place: id }, "", address(id));
+  if (document.querySelector(".preview-shell.messages-open")) $("messages-toggle").click(); // the drawer of a narrow page
   await refresh();
   $("channel-composer-input")?.focus();
 }

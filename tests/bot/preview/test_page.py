@@ -117,6 +117,27 @@ async def test_a_person_who_is_writing_is_asked_before_being_moved(chromium: Chr
         await in_thread(page, "The castle")
 
 
+async def test_a_language_is_found_by_typing(chromium: Chromium) -> None:
+    async with open_preview(ToyBot(interval=0.02)) as preview:
+        page = await chromium.open(preview.url)
+        await page.find(".place")
+        await page.click(COMPOSER)
+        await page.type("/story")
+        await page.see("/story start", within="[role=option]")
+        await page.press("Enter")
+        await page.find(".command-row")
+        await page.type("The castle")
+        await page.click(".command-ghost")
+        await page.click("[role=option]", "language")
+        await page.type("kor")
+        await page.see("Korean", within="[role=option]")
+        await page.press("ArrowDown")
+        await page.press("Enter")
+        await page.press("Enter")
+        await in_thread(page, "The castle")
+        assert "A story in ko" in preview.world.channel.history()[0].content
+
+
 async def test_each_member_sees_what_is_for_them_only(chromium: Chromium) -> None:
     async with open_preview(ToyBot()) as preview:
         page = await chromium.open(preview.url)

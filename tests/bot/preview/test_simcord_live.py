@@ -15,25 +15,16 @@ from simcord import Env
 from simcord.preview import Preview
 
 from bot.preview import simcord_live
-from bot.preview.simcord_live import LiveEnv
-from bot.preview.world import World, build_world
+from bot.preview.simcord_live import environment
 from tests.bot.preview.toy_bot import STORY, ToyBot
+from tests.bot.simulated_discord import SimulatedDiscord, simulated_discord
 
 
 @pytest_asyncio.fixture
-async def env() -> AsyncIterator[LiveEnv]:
+async def simulated() -> AsyncIterator[SimulatedDiscord]:
     """The toy bot on a live simulated Discord, without a page."""
-    live = LiveEnv(ToyBot(interval=0.02))
-    live.world = build_world(live, ("Ada", "Ben"))  # type: ignore[attr-defined]
-    await live.start()
-    yield live
-    await live.close_bot()
-    await live.shutdown()
-
-
-@pytest.fixture
-def world(env: LiveEnv) -> World:
-    return env.world  # type: ignore[attr-defined, no-any-return]
+    async with simulated_discord(ToyBot(interval=0.02)) as simulated:
+        yield simulated
 
 
 def test_the_installed_simcord_has_what_the_live_page_needs() -> None:
@@ -47,26 +38,26 @@ def test_a_name_that_moved_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 async def test_an_action_returns_when_the_bot_has_answered_and_not_when_it_rests(
-    env: LiveEnv, world: World
+    simulated: SimulatedDiscord,
 ) -> None:
-    result = await world.members[0].slash(world.channel, "story start", prompt="The castle")
+    result = await simulated.ada.slash(simulated.channel, "story start", prompt="The castle")
     assert result.acknowledged
-    (thread,) = world.channel.threads
+    (thread,) = simulated.channel.threads
     assert thread.last_message is None or "The end." not in thread.last_message.content
-    await env.until(lambda: thread.last_message and "The end." in thread.last_message.content)
+    await simulated.env.until(lambda: thread.last_message and "The end." in thread.last_message.content)
     assert thread.last_message is not None
     assert STORY in thread.last_message.content
-    assert env.errors == []
+    assert simulated.env.errors == []
 
 
-async def test_messages_are_dated_now(env: LiveEnv, world: World) -> None:
-    message = await world.members[0].send(world.channel, "hello")
+async def test_messages_are_dated_now(simulated: SimulatedDiscord) -> None:
+    message = await simulated.ada.send(simulated.channel, "hello")
     now = datetime.datetime.now(datetime.UTC)
     assert abs((now - message.created_at).total_seconds()) < 2
     assert abs((now - discord.utils.snowflake_time(message.id)).total_seconds()) < 2
 
 
-async def test_the_bots_timers_run_by_themselves(env: LiveEnv) -> None:
+async def test_the_bots_timers_run_by_themselves(simulated: SimulatedDiscord) -> None:
     ticks: list[float] = []
 
     @tasks.loop(seconds=0.05)
@@ -82,14 +73,14 @@ async def test_the_bots_timers_run_by_themselves(env: LiveEnv) -> None:
     async def bot_work() -> None:
         tick.start()
         view = Brief(timeout=0.1)
-        env.bot.add_view(view) if view.is_persistent() else None
+        simulated.env.bot.add_view(view) if view.is_persistent() else None
         await view.wait()
         with pytest.raises(TimeoutError):
-            await env.bot.wait_for("message", timeout=0.1)
+            await simulated.env.bot.wait_for("message", timeout=0.1)
         with pytest.raises(TimeoutError):
             await asyncio.wait_for(asyncio.Event().wait(), 0.1)
 
-    with env._bot_scope():
+    with simulated.env._bot_scope():
         work = asyncio.create_task(bot_work())
     await asyncio.sleep(0.3)
     assert len(ticks) >= 3
@@ -97,15 +88,15 @@ async def test_the_bots_timers_run_by_themselves(env: LiveEnv) -> None:
     work.cancel()
 
 
-async def test_a_bot_that_restarts_finds_its_messages_and_buttons(env: LiveEnv, world: World) -> None:
-    ada = world.members[0]
-    await ada.slash(world.channel, "story start", prompt="The castle")
-    (thread,) = world.channel.threads
-    await env.until(lambda: thread.last_message)
+async def test_a_bot_that_restarts_finds_its_messages_and_buttons(simulated: SimulatedDiscord) -> None:
+    ada = simulated.ada
+    await ada.slash(simulated.channel, "story start", prompt="The castle")
+    (thread,) = simulated.channel.threads
+    await simulated.env.until(lambda: thread.last_message)
     message = thread.last_message
     assert message is not None
-    old, new = env.bot, ToyBot(interval=0.02)
-    await env.restart_bot(new)
+    old, new = simulated.env.bot, ToyBot(interval=0.02)
+    await simulated.env.restart_bot(new)
     assert isinstance(old, ToyBot)
     assert old.closed_cleanly
     result = await ada.click(message, label="Stop")
@@ -113,8 +104,20 @@ async def test_a_bot_that_restarts_finds_its_messages_and_buttons(env: LiveEnv, 
     assert result.ephemeral
 
 
-async def test_the_logs_of_a_long_session_stay_short(env: LiveEnv, world: World) -> None:
-    for number in range(simcord_live.LOG_LENGTH):
-        env.backend.transcript.append(("TEST", str(number), None))
-    await world.members[0].send(world.channel, "hello")
-    assert len(env.backend.transcript) == simcord_live.LOG_LENGTH
+async def test_the_logs_of_a_long_session_stay_short(simulated: SimulatedDiscord) -> None:
+    for number in range(environment.LOG_LENGTH):
+        simulated.env.backend.transcript.append(("TEST", str(number), None))
+    await simulated.ada.send(simulated.channel, "hello")
+    assert len(simulated.env.backend.transcript) == environment.LOG_LENGTH
+
+
+async def test_a_bot_that_cannot_start_says_why_and_leaves_nothing_behind() -> None:
+    class Broken(ToyBot):
+        async def setup_hook(self) -> None:
+            raise RuntimeError("no database")
+
+    with pytest.raises(RuntimeError, match="no database"):
+        async with simulated_discord(Broken()):
+            pass
+    async with simulated_discord(ToyBot()) as simulated:
+        assert simulated.env.bot.is_ready()

@@ -4,6 +4,7 @@ into it, a stop button that outlives the process, an answer for one person only,
 from __future__ import annotations
 
 import asyncio
+from typing import Any
 
 import discord
 from discord import app_commands
@@ -42,26 +43,35 @@ class ToyBot(commands.Bot):
     async def setup_hook(self) -> None:
         self.add_view(StopView())
         story = app_commands.Group(name="story", description="Stories")
-        story.command(name="start", description="Begin a story in a thread of its own")(self.start_story)
+        start: app_commands.Command[Any, ..., None] = story.command(
+            name="start", description="Begin a story in a thread of its own"
+        )(self.start_story)
+        start.autocomplete("language")(self.languages)
         self.tree.add_command(story)
         self.tree.add_command(app_commands.ContextMenu(name="Write about this", callback=self.write_about))
         self._dispatcher = asyncio.create_task(self._dispatch_requests())
         await self.tree.sync()
 
     async def close(self) -> None:
-        self._dispatcher.cancel()
+        if hasattr(self, "_dispatcher"):
+            self._dispatcher.cancel()
         await super().close()
         self.closed_cleanly = True
 
     @app_commands.describe(prompt="What the story is about")
-    async def start_story(self, interaction: discord.Interaction, prompt: str) -> None:
+    async def start_story(self, interaction: discord.Interaction, prompt: str, language: str = "en") -> None:
         self.locales.append(interaction.locale.value)
         await interaction.response.defer()
         embed = discord.Embed(title="The source work", description="A book about a castle.")
-        await interaction.edit_original_response(content=f"A story: {prompt}", embed=embed)
+        await interaction.edit_original_response(content=f"A story in {language}: {prompt}", embed=embed)
         message = await interaction.original_response()
         thread = await message.create_thread(name=prompt)
         await self._requests.put((thread, prompt))
+
+    async def languages(self, _: discord.Interaction, current: str) -> list[app_commands.Choice[str]]:
+        names = {"en": "English", "ko": "Korean", "sv": "Swedish"}
+        found = [(code, name) for code, name in names.items() if current.lower() in name.lower()]
+        return [app_commands.Choice(name=name, value=code) for code, name in found]
 
     async def write_about(self, interaction: discord.Interaction, message: discord.Message) -> None:
         await interaction.response.send_message(f"About: {message.content}", ephemeral=True)
