@@ -72,6 +72,16 @@ def _read(kind: str, code: str) -> list[dict[str, Any]]:
     return rows
 
 
+def find_property(term: str, code: str) -> Property | None:
+    """The work of a language's twenty that is called so there, in English or by Wikipedia's title."""
+    wanted = {_fold(term), _fold(_without_brackets(term))} - {""}
+    for work in load_properties(code):
+        names = (work.local_name, work.english_name, work.wikipedia_title)
+        if wanted & {_fold(form) for name in names for form in (name, _without_brackets(name))}:
+            return work
+    return None
+
+
 def find_note(term: str, code: str) -> Note | None:
     """The bundled note about what `term` names, in the language of this code; None where there is none.
 
