@@ -8,12 +8,14 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
 
+import aiohttp
 import discord as library
 import pytest
 import yarl
 
 from tests.discord_server import Channel, DiscordControl, DiscordServer, Guild, Member
 
+from .raw_gateway import Gateway
 from .toy_bot import ToyBot
 
 _BASE, _GATEWAY = library.http.Route.BASE, library.gateway.DiscordWebSocket.DEFAULT_GATEWAY
@@ -83,3 +85,47 @@ async def connect(discord: DiscordServer) -> AsyncIterator[Connect]:
             return started
 
         yield start
+
+
+@dataclass(frozen=True)
+class Answer:
+    status: int
+    headers: Any
+    body: Any
+
+    @property
+    def code(self) -> int:
+        return int(self.body["code"])
+
+
+class Api:
+    """Bare HTTP with the bot's token, for what the library hides: headers and bodies."""
+
+    def __init__(self, server: DiscordControl, session: aiohttp.ClientSession) -> None:
+        self._server = server
+        self._session = session
+
+    async def __call__(self, method: str, path: str, json: Any = None, *, token: str | None = None) -> Answer:
+        headers = {"Authorization": f"Bot {token or self._server.bot_token}"}
+        url = self._server.api_base + path
+        async with self._session.request(method, url, json=json, headers=headers) as response:
+            is_json = response.headers.get("Content-Type") == "application/json"
+            body = await response.json() if is_json else await response.text()
+            return Answer(response.status, response.headers, body)
+
+    async def form(self, path: str, form: aiohttp.FormData) -> Answer:
+        headers = {"Authorization": f"Bot {self._server.bot_token}"}
+        async with self._session.post(self._server.api_base + path, data=form, headers=headers) as response:
+            return Answer(response.status, response.headers, await response.json())
+
+
+@pytest.fixture
+async def api(discord: DiscordServer) -> AsyncIterator[Api]:
+    async with aiohttp.ClientSession() as session:
+        yield Api(discord, session)
+
+
+@pytest.fixture
+async def gateway(discord: DiscordServer) -> AsyncIterator[Gateway]:
+    async with AsyncExitStack() as stack:
+        yield Gateway(discord, stack)

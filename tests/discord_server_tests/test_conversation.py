@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from tests.discord_server import DiscordServer
 
-from .conftest import Connect, Scene, connected
-from .toy_bot import ToyBot
+from .conftest import Connect, Scene
 
 
 async def test_a_story_is_started_streamed_and_answered(

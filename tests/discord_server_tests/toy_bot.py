@@ -16,7 +16,7 @@ class ToyBot(discord.Client):
         options.setdefault("allowed_mentions", discord.AllowedMentions.none())
         super().__init__(intents=intents or discord.Intents.all(), guild_ready_timeout=0.05, **options)
         self.tree = app_commands.CommandTree(self)
-        self.words = "Once upon a time there was a test that told stories".split()
+        self.words = ["Once", "upon", "a", "time", "there", "was", "a", "test", "that", "told", "stories"]
         self.pause = 0.0
         self.heard: list[discord.Message] = []
         self.seen: list[str] = []
@@ -45,16 +45,13 @@ class ToyBot(discord.Client):
     async def tell(self, channel: discord.abc.Messageable, beginning: str) -> discord.Message:
         """Send the beginning, then the rest word by word as edits, buttons with the last."""
         text = beginning
-        message = await channel.send(text, nonce=str(id(text))[:25])
+        message = await channel.send(text)
         for word in self.words:
             text = f"{text} {word}"
             await self.gate.wait()
             await message.edit(content=text)
             await asyncio.sleep(self.pause)
         return await message.edit(content=f"{text}.", view=StoryButtons(self))
-
-    async def on_error(self, event_method: str, /, *args: Any, **kwargs: Any) -> None:
-        await super().on_error(event_method, *args, **kwargs)
 
 
 class StoryButtons(discord.ui.View):

@@ -16,17 +16,22 @@ DEFAULT_TIMEOUT = 10.0
 
 
 class Handle:
-    """Something on the server. Attributes are read anew at each access, so a handle never goes stale."""
+    """Something on the server. Attributes are read anew at each access, so a handle never goes stale.
+
+    Handles of one `kind` and id are equal: a member and the same person as a user.
+    """
+
+    kind = ""
 
     def __init__(self, link: Link, id: int) -> None:  # noqa: A002
         self._link = link
         self.id = id
 
     def __eq__(self, other: object) -> bool:
-        return isinstance(other, Handle) and type(other) is type(self) and other.id == self.id
+        return isinstance(other, Handle) and (other.kind, other.id) == (self.kind, self.id)
 
     def __hash__(self) -> int:
-        return hash((type(self).__name__, self.id))
+        return hash((self.kind, self.id))
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {self.id}>"

@@ -28,6 +28,8 @@ class Modal:
 class InteractionResult(Handle):
     """Read anew at each access: messages and follow-ups appear as the bot sends them."""
 
+    kind = "interaction"
+
     @property
     def _record(self) -> Json:
         record: Json = self._link.call("look.interaction", interaction_id=self.id)

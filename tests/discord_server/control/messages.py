@@ -47,6 +47,8 @@ class Pings:
 
 
 class Message(Handle):
+    kind = "message"
+
     @property
     def _record(self) -> Json:
         record: Json = self._link.call("look.message", message_id=self.id)

@@ -20,6 +20,8 @@ from .places import Channel, Role
 class User(Handle):
     """Somebody, in whatever guild the channel belongs to, or in direct messages with the bot."""
 
+    kind = "user"
+
     @property
     def _record(self) -> Json:
         record: Json = self._link.call("look.user", user_id=self.id)

@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 
 
 class Role(Handle):
+    kind = "role"
+
     @property
     def mention(self) -> str:
         return f"<@&{self.id}>"
@@ -22,6 +24,8 @@ class Role(Handle):
 
 class Channel(Handle):
     """A channel or a thread."""
+
+    kind = "channel"
 
     @property
     def _record(self) -> Json:
@@ -126,6 +130,8 @@ class Channel(Handle):
 
 
 class Guild(Handle):
+    kind = "guild"
+
     @property
     def _record(self) -> Json:
         record: Json = self._link.call("look.guild", guild_id=self.id)

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, overload
+from typing import Any
 
 from ..errors import Json
 from ..gateway.intents import PRIVILEGED, Intent
@@ -35,45 +34,27 @@ class RecordedRequest:
         return f"{self.method} {self.path} -> {self.status}"
 
 
-class Requests(Sequence[RecordedRequest]):
+class Requests(list[RecordedRequest]):
     """Every request since the start, oldest first."""
-
-    def __init__(self, entries: Sequence[RecordedRequest]) -> None:
-        self._entries = entries
 
     @classmethod
     def read(cls, link: Link) -> Requests:
-        return cls([RecordedRequest(**entry) for entry in link.call("server.requests", since=0)])
-
-    @overload
-    def __getitem__(self, index: int) -> RecordedRequest: ...
-
-    @overload
-    def __getitem__(self, index: slice) -> Requests: ...
-
-    def __getitem__(self, index: int | slice) -> RecordedRequest | Requests:
-        return Requests(self._entries[index]) if isinstance(index, slice) else self._entries[index]
-
-    def __len__(self) -> int:
-        return len(self._entries)
-
-    def __iter__(self) -> Iterator[RecordedRequest]:
-        return iter(self._entries)
+        return cls(RecordedRequest(**entry) for entry in link.call("server.requests", since=0))
 
     def to(self, route: str) -> Requests:
         """Those to a route, e.g. `PATCH /channels/*/messages/*`; without a method, any."""
         pattern = route_pattern(route)
-        return Requests([r for r in self._entries if pattern.fullmatch(f"{r.method} {r.path}")])
+        return Requests(r for r in self if pattern.fullmatch(f"{r.method} {r.path}"))
 
     def with_status(self, status: int) -> Requests:
-        return Requests([request for request in self._entries if request.status == status])
+        return Requests(request for request in self if request.status == status)
 
     def since(self, time: float) -> Requests:
-        return Requests([request for request in self._entries if request.time >= time])
+        return Requests(request for request in self if request.time >= time)
 
     def per_second(self) -> int:
         """The most requests that began within any one second."""
-        times = sorted(request.time for request in self._entries)
+        times = sorted(request.time for request in self)
         return max((sum(1 for t in times if start <= t < start + 1) for start in times), default=0)
 
 

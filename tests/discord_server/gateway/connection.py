@@ -43,7 +43,7 @@ class Connection:
         self._outgoing: asyncio.Queue[str | int] = asyncio.Queue()
         self._sent_at: deque[float] = deque(maxlen=SENDS_PER_MINUTE)
         self._last_beat = 0.0
-        self._aborted = False
+        self._closing = False
         self.session: Session | None = None
 
     def push(self, payload: str) -> None:
@@ -58,7 +58,6 @@ class Connection:
 
     def abort(self) -> None:
         """Cut the line without a closing handshake, as a lost network does."""
-        self._aborted = True
         if self._request.transport is not None:
             self._request.transport.abort()
 
@@ -68,24 +67,35 @@ class Connection:
         self.send(HELLO, {"heartbeat_interval": int(self._handshake.settings.heartbeat_seconds * 1000)})
         writer = loop.create_task(self._write())
         watcher = loop.create_task(self._watch_heartbeat())
+        ended = False
         try:
-            async for message in self._socket:
-                if message.type is WSMsgType.TEXT:
-                    self._receive(message.data)
-                elif message.type is WSMsgType.BINARY:
-                    self.close(DECODE_ERROR)
+            ended = await self._read()
         finally:
-            writer.cancel()
-            watcher.cancel()
-            await asyncio.gather(writer, watcher, return_exceptions=True)
             if self.session is not None:
-                ended = not self._aborted and self._socket.close_code in (1000, 1001)
                 self._handshake.hub.unlink(self.session, self, ended=ended)
+            watcher.cancel()
+            if not self._closing:
+                writer.cancel()
+            await asyncio.gather(writer, watcher, return_exceptions=True)
+
+    async def _read(self) -> bool:
+        """Until the end; returns whether the client ended its session by closing with 1000 or 1001."""
+        while True:
+            message = await self._socket.receive()
+            if message.type is WSMsgType.TEXT:
+                self._receive(message.data)
+            elif message.type is WSMsgType.BINARY:
+                self.close(DECODE_ERROR)
+            elif message.type is WSMsgType.CLOSE:
+                return message.data in (1000, 1001)
+            else:
+                return False
 
     async def _write(self) -> None:
         while True:
             item = await self._outgoing.get()
             if isinstance(item, int):
+                self._closing = True
                 await self._socket.close(code=item)
                 return
             try:

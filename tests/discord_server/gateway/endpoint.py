@@ -8,6 +8,8 @@ from .connection import Connection
 from .handshake import Handshake
 
 INVALID_API_VERSION = 4012
+# How long the client may take to answer a close.
+CLOSE_SECONDS = 1.0
 
 
 class GatewayEndpoint:
@@ -25,7 +27,7 @@ class GatewayEndpoint:
         if compress not in (None, "zlib-stream") or encoding != "json":
             self._handshake.report(f"gateway encoding {encoding!r} with compression {compress!r}")
             return web.Response(status=501, text="only json, plain or zlib-stream")
-        socket = web.WebSocketResponse(max_msg_size=1 << 20)
+        socket = web.WebSocketResponse(max_msg_size=1 << 20, timeout=CLOSE_SECONDS)
         await socket.prepare(request)
         if request.query.get("v") != "10":
             await socket.close(code=INVALID_API_VERSION)

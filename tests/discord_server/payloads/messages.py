@@ -40,8 +40,7 @@ class MessagePayloads:
             "mention_everyone": message.mentions.everyone,
             "mentions": [user_payload(world.user(user_id)) for user_id in message.mentions.users],
             "mention_roles": [str(role_id) for role_id in message.mentions.roles],
-            "attachments": [self.attachment(message.channel_id, a) for a in message.attachments],
-            "embeds": message.embeds,
+            **self._files_and_embeds(message),
             "components": message.components,
             "pinned": message.pinned_at is not None,
             "flags": message.flags,
@@ -88,6 +87,14 @@ class MessagePayloads:
         if attachment.ephemeral:
             payload["ephemeral"] = True
         return payload
+
+    def _files_and_embeds(self, message: Message) -> Json:
+        """Files that an embed shows by `attachment://name` get their URL there and are not listed."""
+        shown: set[str] = set()
+        urls = {a.filename: self.attachment(message.channel_id, a)["url"] for a in message.attachments}
+        embeds = [_with_urls(embed, urls, shown) for embed in message.embeds]
+        files = [a for a in message.attachments if a.filename not in shown]
+        return {"attachments": [self.attachment(message.channel_id, a) for a in files], "embeds": embeds}
 
     def _add_relations(self, payload: Json, message: Message, nested: bool) -> None:
         world = self._world
@@ -148,6 +155,17 @@ class MessagePayloads:
             "emoji": parse(key),
             "burst_colors": [],
         }
+
+
+def _with_urls(embed: Json, urls: dict[str, str], shown: set[str]) -> Json:
+    changed = dict(embed)
+    for part, key in (("image", "url"), ("thumbnail", "url"), ("footer", "icon_url"), ("author", "icon_url")):
+        named = str((embed.get(part) or {}).get(key) or "")
+        name = named.removeprefix("attachment://")
+        if name != named and name in urls:
+            shown.add(name)
+            changed[part] = {**embed[part], key: urls[name]}
+    return changed
 
 
 def integration_owners(interaction: Interaction) -> Json:

@@ -43,6 +43,7 @@ class Window:
         """Use one; returns 0, or the seconds to wait where none is left."""
         if now >= self.ends:
             self.ends, self.remaining = now + self.seconds, self.limit
+        self.remaining = min(self.remaining, self.limit)
         if self.remaining <= 0:
             return self.ends - now
         self.remaining -= 1
