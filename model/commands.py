@@ -5,27 +5,40 @@ from __future__ import annotations
 import argparse
 import asyncio
 import logging
+import os
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
 
-from model.engine.errors import CannotRun, WorkerError
-from model.preset import Preset, load_preset
-from model.server.run import ServeOptions, check_address, leave, serve
-from model.server.worker import ServedModel
+from model.engine.errors import CannotRun
+from model.errors import ModelError
+from model.machine import GIB, this_machine
+from model.preset import Preset, list_presets, load_preset
 from model.settings import WorkerSettings
+
+if TYPE_CHECKING:
+    from model.embedded import Report
+    from model.server.worker import ServedModel
 
 
 def run(options: argparse.Namespace) -> int:
     """Run the subcommand; what stands in its way is said in one sentence."""
-    settings = WorkerSettings()
-    commands = {"serve": _serve}
+    # Progress is told by our own bar, not by those of the libraries.
+    os.environ.setdefault("TQDM_DISABLE", "1")
+    os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+    commands = {"serve": _serve, "prepare": _prepare, "models": _models}
     try:
-        return commands[options.command](options, settings)
-    except WorkerError as error:
+        return commands[options.command](options, WorkerSettings())
+    except ModelError as error:
         print(error, file=sys.stderr)  # noqa: T201
         return 2 if isinstance(error, CannotRun) else 1
 
 
 def _serve(options: argparse.Namespace, settings: WorkerSettings) -> int:
+    from model.server.run import ServeOptions, check_address, leave, serve
+
     logging.basicConfig(
         level=options.log_level.upper(),
         format="%(asctime)s %(levelname)s %(name)s %(message)s",
@@ -33,6 +46,7 @@ def _serve(options: argparse.Namespace, settings: WorkerSettings) -> int:
     )
     preset = _preset(options, settings)
     check_address(options.host, settings.worker_token)
+    _check(preset, settings, random_weights=options.random_weights)
     serve_options = ServeOptions(
         host=options.host,
         port=options.port,
@@ -41,40 +55,141 @@ def _serve(options: argparse.Namespace, settings: WorkerSettings) -> int:
         with_parent=options.with_parent,
     )
 
-    def load() -> list[ServedModel]:
-        return _fake(preset, options.tokens_per_second)
-
     def announce(address: str) -> None:
+        if preset.notice:
+            print(preset.notice, file=sys.stderr)  # noqa: T201
         print(f"worker ready on {address}", flush=True)  # noqa: T201
 
-    status = asyncio.run(serve(load, serve_options, announce))
+    status = asyncio.run(serve(lambda: _load(preset, options, settings), serve_options, announce))
     leave(status)
     return status
 
 
+def _load(preset: Preset, options: argparse.Namespace, settings: WorkerSettings) -> list[ServedModel]:
+    from model.serving import fake_models, served_models
+
+    if preset.base.source == "fake":
+        return fake_models(preset, options.tokens_per_second)
+    from model.loading import load
+
+    with _bar() as report:
+        loaded = load(
+            preset,
+            random_weights=options.random_weights,
+            embedded_source=settings.embedded_model_path,
+            cache=settings.fanfabler_cache,
+            report=report,
+        )
+    return served_models(loaded)
+
+
+def _prepare(options: argparse.Namespace, settings: WorkerSettings) -> int:
+    preset = _preset(options, settings)
+    _check(preset, settings, random_weights=False)
+    with _bar() as report:
+        folder = _made_ready(preset, settings, report)
+    print(f"{preset.name} is ready{f' in {folder}' if folder else ''}")  # noqa: T201
+    return 0
+
+
+def _made_ready(preset: Preset, settings: WorkerSettings, report: Report) -> Path | None:
+    match preset.base.source:
+        case "embedded":
+            from model.embedded import prepare
+
+            return prepare(settings.embedded_model_path, settings.fanfabler_cache, report)
+        case "hub":
+            from huggingface_hub import snapshot_download
+
+            wanted = ["*.json", "*.safetensors", "tokenizer*"]
+            return Path(
+                snapshot_download(
+                    preset.base.repo or "", revision=preset.base.revision, allow_patterns=wanted
+                )
+            )
+        case _:
+            return None
+
+
+def _models(options: argparse.Namespace, settings: WorkerSettings) -> int:
+    from rich.console import Console
+    from rich.table import Table
+
+    from model.preflight import obstacle, weights_state
+
+    where = {"embedded_source": settings.embedded_model_path, "cache": settings.fanfabler_cache}
+    table = Table(box=None, padding=(0, 2, 0, 0))
+    for heading in ("preset", "model", "adapter", "memory", "weights", "here"):
+        table.add_column(heading, no_wrap=heading in {"preset", "weights"})
+    for preset in list_presets():
+        adapter = preset.active_adapter()
+        memory = f"{preset.memory.ram:g} GiB"
+        if preset.memory.gpu is not None:
+            memory = f"GPU {preset.memory.gpu:g} GiB, {memory}"
+        table.add_row(
+            preset.name,
+            preset.base.repo or preset.base.name,
+            adapter.name if adapter else "none",
+            memory,
+            weights_state(preset, **where),
+            obstacle(preset, **where) or "runs",
+        )
+    machine = this_machine()
+    gpu = f"{machine.gpu}, {machine.gpu_memory / GIB:.0f} GiB" if machine.gpu else "no GPU"
+    console = Console()
+    console.print(table)
+    console.print(f"This machine: {machine.free_ram / GIB:.0f} of {machine.ram / GIB:.0f} GiB free, {gpu}.")
+    return 0
+
+
 def _preset(options: argparse.Namespace, settings: WorkerSettings) -> Preset:
-    preset = load_preset(options.preset or settings.preset or "embedded")
-    given = {"slots": options.slots, "queue_limit": options.queue_limit}
+    preset = load_preset(options.preset or settings.preset or _default_preset())
+    given = {name: getattr(options, name, None) for name in ("slots", "queue_limit")}
     engine = preset.engine.model_copy(
         update={name: value for name, value in given.items() if value is not None}
     )
     return preset.model_copy(update={"engine": engine})
 
 
-def _fake(preset: Preset, tokens_per_second: float | None) -> list[ServedModel]:
-    from model.engine.fake import FakeEngine
+def _default_preset() -> str:
+    needed = (load_preset("llama3-8b").memory.gpu or 0) * GIB
+    return "llama3-8b" if this_machine().usable_gpu_memory >= needed else "embedded"
 
-    slots = preset.engine.slots or 16
-    queue_limit = preset.engine.queue_limit if preset.engine.queue_limit is not None else 4 * slots
-    engine = FakeEngine(tokens_per_second=tokens_per_second, slots=slots, queue_limit=queue_limit)
-    return [
-        ServedModel(
-            name=preset.base.name,
-            engine=engine,
-            codec=engine.codec,
-            preset=preset.name,
-            context_length=preset.context_length,
-            sampling=preset.sampling,
-            root=preset.base.name,
-        )
-    ]
+
+def _check(preset: Preset, settings: WorkerSettings, *, random_weights: bool) -> None:
+    from model.preflight import check
+
+    check(
+        preset,
+        embedded_source=settings.embedded_model_path,
+        cache=settings.fanfabler_cache,
+        random_weights=random_weights,
+    )
+
+
+@contextmanager
+def _bar() -> Iterator[Report]:
+    """A progress bar on the terminal; a line for each stage where there is none."""
+    from rich.console import Console
+    from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
+
+    from model.embedded import Progress as Stage
+
+    console = Console(stderr=True)
+    columns = (TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn())
+    tasks: dict[str, TaskID] = {}
+    with Progress(*columns, console=console, disable=not console.is_terminal) as bar:
+
+        def report(stage: Stage) -> None:
+            if stage.stage not in tasks:
+                for task in tasks.values():
+                    bar.update(task, total=1.0, completed=1.0)
+                tasks[stage.stage] = bar.add_task(stage.stage, total=None)
+                if not console.is_terminal:
+                    console.print(f"{stage.stage} …", highlight=False)
+            if stage.done is not None:
+                bar.update(tasks[stage.stage], total=1.0, completed=stage.done)
+
+        yield report
+        for task in tasks.values():
+            bar.update(task, total=1.0, completed=1.0)

@@ -1,0 +1,193 @@
+"""Choosing the next token, per request, for a whole batch: penalties, temperature, top-k, top-p, seed.
+
+One processor takes the place of those that transformers has for continuous batching. Theirs sort the whole
+vocabulary twice for each token (262,144 entries for Gemma), know no penalties, and share one random state.
+Each random number here is drawn from (seed, position), so an answer does not depend on its neighbours in the
+batch. Imports torch.
+"""
+
+from __future__ import annotations
+
+import random
+import secrets
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+from transformers.generation.continuous_batching.cb_logits_processors import (
+    ContinuousBatchingLogitsProcessor,
+)
+
+from model.engine.base import Sampling
+
+_CANDIDATES = 512
+"""How many of the likeliest tokens are looked at where only top-p limits them, before all of them are."""
+
+_CHUNK = 64
+
+_COLDEST = 0.01
+"""Temperatures below this would overflow; 0 is greedy and does not come here."""
+
+
+@dataclass(slots=True)
+class SamplingState:
+    """How one request samples, and which tokens it has seen so far."""
+
+    sampling: Sampling
+    prompt_length: int
+    seed: int = field(default=0)
+    seen: dict[int, int] = field(default_factory=dict)
+    """Token → how often it was generated; 0 for one that stood in the prompt only."""
+    read: int = 0
+    """Tokens of prompt and answer that are counted in `seen`."""
+
+    def __post_init__(self) -> None:
+        self.seed = secrets.randbits(63) if self.sampling.seed is None else self.sampling.seed
+
+    @property
+    def generated(self) -> int:
+        return max(0, self.read - self.prompt_length)
+
+    def read_tokens(self, initial: list[int], generated: list[int]) -> None:
+        """Count the tokens that are new. Where a request was evicted, its answer is part of `initial`."""
+        if not self._needs_tokens:
+            self.read = len(initial) + len(generated)
+            return
+        for at in range(self.read, len(initial) + len(generated)):
+            token = initial[at] if at < len(initial) else generated[at - len(initial)]
+            self.seen[token] = self.seen.get(token, 0) + (at >= self.prompt_length)
+        self.read = len(initial) + len(generated)
+
+    def uniform(self) -> float:
+        """The random number of this position, in [0, 1)."""
+        return random.Random(f"{self.seed}:{self.generated}").random()
+
+    @property
+    def _needs_tokens(self) -> bool:
+        sampling = self.sampling
+        return sampling.repetition_penalty != 1 or bool(
+            sampling.frequency_penalty or sampling.presence_penalty
+        )
+
+
+class SamplingProcessor(ContinuousBatchingLogitsProcessor):  # type: ignore[misc]
+    """Marks the chosen token of every request with an infinite score, for the runner's argmax to take.
+
+    Requests carry a `SamplingState` under the key `sampling`. Runs in the engine's thread, and reads what it
+    needs of the requests between two steps, so it does not go with CUDA graphs or asynchronous batching.
+    """
+
+    supported_kwargs = {"sampling": SamplingState}  # noqa: RUF012 - the base class has it so
+    ignored_kwargs = ()
+
+    def __init__(self) -> None:
+        self._states: list[SamplingState] = []
+
+    def fill_defaults(self, int32_tensor: torch.Tensor) -> None:
+        int32_tensor.zero_()
+
+    def prepare_tensor_args(self, requests_with_new_token: list[Any]) -> torch.Tensor:
+        """Note the requests whose next token is chosen in this step, in their order."""
+        self._states = []
+        for request in requests_with_new_token:
+            state = request.state.logit_processor_kwargs["sampling"]
+            state.read_tokens(request.state.initial_tokens, request.state.generated_tokens)
+            self._states.append(state)
+        return torch.zeros(len(self._states), dtype=torch.int32)
+
+    def __call__(self, scores: torch.Tensor, tensor_arg: torch.Tensor) -> torch.Tensor:
+        """`scores`: [requests, vocabulary], float32; rows beyond the noted requests are padding."""
+        for row, state in enumerate(self._states):
+            penalise(scores[row], state)
+        drawn = [row for row, state in enumerate(self._states) if not state.sampling.greedy]
+        if drawn:
+            tokens = draw(scores[drawn], [self._states[row] for row in drawn])
+            scores[drawn, tokens] = torch.inf
+        return scores
+
+
+def penalise(logits: torch.Tensor, state: SamplingState) -> None:
+    """Apply the penalties to one request's logits, in place."""
+    sampling = state.sampling
+    if not state.seen:
+        return
+    tokens = torch.tensor(list(state.seen), device=logits.device)
+    values = logits[tokens]
+    if sampling.repetition_penalty != 1:
+        penalty = sampling.repetition_penalty
+        values = torch.where(values > 0, values / penalty, values * penalty)
+    if sampling.frequency_penalty or sampling.presence_penalty:
+        counts = torch.tensor(list(state.seen.values()), device=logits.device, dtype=logits.dtype)
+        values = values - sampling.frequency_penalty * counts - sampling.presence_penalty * (counts > 0)
+    logits[tokens] = values
+
+
+def draw(logits: torch.Tensor, states: list[SamplingState]) -> torch.Tensor:
+    """One token for each row of [requests, vocabulary], by the row's temperature, top-k and top-p."""
+    temperature = _column([max(state.sampling.temperature, _COLDEST) for state in states], logits)
+    logits = logits / temperature
+    free = [
+        row for row, state in enumerate(states) if state.sampling.top_k == 0 and state.sampling.top_p == 1
+    ]
+    bound = [row for row in range(len(states)) if row not in free]
+    tokens = torch.empty(len(states), dtype=torch.long, device=logits.device)
+    if free:
+        shares = logits[free].softmax(-1).double()
+        tokens[free] = _pick(shares, [states[row] for row in free])
+    if bound:
+        tokens[bound] = _draw_likely(logits[bound], [states[row] for row in bound])
+    return tokens
+
+
+def _draw_likely(logits: torch.Tensor, states: list[SamplingState]) -> torch.Tensor:
+    """Draw where top-k or top-p leaves the likeliest tokens only."""
+    vocabulary = logits.shape[-1]
+    limits = [min(state.sampling.top_k or vocabulary, vocabulary) for state in states]
+    limit = _column(limits, logits)
+    # With a top-k, top-p is a share of what that leaves; else of the whole vocabulary.
+    whole = logits.logsumexp(-1, keepdim=True) if vocabulary in limits else None
+    widest = max((width for width in limits if width < vocabulary), default=1)
+    for width in (max(widest, _CANDIDATES), max(widest, 32 * _CANDIDATES), vocabulary):
+        values, tokens = top(logits, min(width, vocabulary))
+        kept = torch.arange(values.shape[-1], device=logits.device) < limit
+        total = values.masked_fill(~kept, -torch.inf).logsumexp(-1, keepdim=True)
+        if whole is not None:
+            total = torch.where(limit < vocabulary, total, whole)
+        shares = (values - total).exp().masked_fill(~kept, 0).double()
+        top_p = _column([state.sampling.top_p for state in states], shares)
+        if whole is None or bool(((shares.sum(-1, keepdim=True) >= top_p) | (limit < vocabulary)).all()):
+            break
+        # So flat a distribution that the candidates do not make up top-p: look at more of them.
+    before = shares.cumsum(-1) - shares
+    # The token that crosses top-p stays.
+    ranks = _pick(shares.masked_fill(before >= top_p, 0), states)
+    return tokens.gather(-1, ranks.unsqueeze(-1)).squeeze(-1)
+
+
+def top(logits: torch.Tensor, count: int) -> tuple[torch.Tensor, torch.Tensor]:
+    """The `count` highest of each row, in descending order, with their columns.
+
+    The highest are in the chunks with the highest maxima: a third of `topk`'s time over a large vocabulary.
+    """
+    rows, columns = logits.shape
+    chunks = columns // _CHUNK
+    if columns % _CHUNK or count > chunks // 2:
+        values, tokens = logits.topk(count, dim=-1)
+        return values, tokens
+    chunked = logits.view(rows, chunks, _CHUNK)
+    best = chunked.amax(-1).topk(count, dim=-1).indices
+    candidates = chunked.gather(1, best.unsqueeze(-1).expand(-1, -1, _CHUNK)).flatten(1)
+    values, places = candidates.topk(count, dim=-1)
+    return values, best.gather(1, places // _CHUNK) * _CHUNK + places % _CHUNK
+
+
+def _pick(shares: torch.Tensor, states: list[SamplingState]) -> torch.Tensor:
+    """One column of each row, with the probability of its share; the shares need not sum to 1."""
+    sums = shares.cumsum(-1)
+    targets = _column([state.uniform() for state in states], shares) * sums[:, -1:]
+    return torch.searchsorted(sums, targets, right=True).squeeze(-1).clamp_(max=shares.shape[-1] - 1)
+
+
+def _column(values: list[Any], like: torch.Tensor) -> torch.Tensor:
+    """One value for each row, as [rows, 1]."""
+    return torch.tensor(values, device=like.device, dtype=like.dtype).unsqueeze(-1)
