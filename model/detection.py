@@ -27,8 +27,8 @@ _MAX_CHARACTERS = 1000
 _MIN_LETTERS = {"Latn": 8, "Cyrl": 4, "Arab": 4}
 _MIN_SCORE = 0.25
 _MIN_SCORES = {"sw": 0.12}  # lid.176.ftz finds Swahili, but is never sure of it
-# Where the best guess has less than the one, the expected language needs no more than the other to win.
-_UNSURE, _MIN_EXPECTED_SCORE = 0.5, 0.05
+# Where the best guess has less than this, the expected language wins with no less than this share of its score.
+_UNSURE, _EXPECTED_SHARE = 0.5, 0.6
 # Arabic and Persian have letters that the other does not use.
 _PERSIAN_LETTERS, _ARABIC_LETTERS = frozenset("پچژگکی"), frozenset("ةيكىأإؤ")
 
@@ -113,7 +113,7 @@ def _by_fasttext(text: str, script: str, prior: str | None) -> str | None:
     if not scores:
         return None
     best, score = max(scores.items(), key=lambda item: item[1])
-    if prior is not None and score < _UNSURE and scores[prior] >= _MIN_EXPECTED_SCORE:
+    if prior is not None and score < _UNSURE and scores[prior] >= _EXPECTED_SHARE * score:
         return prior
     fits = best in LANGUAGES and LANGUAGES[best].script == script
     return best if fits and score >= _MIN_SCORES.get(best, _MIN_SCORE) else None

@@ -1,0 +1,33 @@
+"""The shipped chats, as the tests of the contract read them."""
+
+from __future__ import annotations
+
+import json
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from model.conversation import ChatMessage, ContextNote, Turn, build, system_prompt
+from model.languages import LANGUAGES
+
+FOLDER = Path(__file__).parents[2] / "training" / "data" / "chats"
+
+
+@cache
+def shipped_chats() -> tuple[dict[str, Any], ...]:
+    """Every row of `training/data/chats`."""
+    return tuple(
+        json.loads(line)
+        for code in LANGUAGES
+        for line in (FOLDER / f"{code}.jsonl").read_text(encoding="utf-8").splitlines()
+    )
+
+
+def as_messages(chat: dict[str, Any]) -> list[ChatMessage]:
+    """A row as the model is shown it: system prompt, and the background in front of the second question."""
+    notes = tuple(ContextNote(note["title"], chat["language"], note["text"]) for note in chat["background"])
+    turns = [
+        Turn(message["role"], message["content"], notes if index == 2 else ())
+        for index, message in enumerate(chat["messages"])
+    ]
+    return build(system_prompt(LANGUAGES[chat["language"]]), turns)
