@@ -1,0 +1,37 @@
+"""`python -m training split`: deal the chats out to train, validation and test."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+
+def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Add the subcommand."""
+    parser = commands.add_parser(
+        "split",
+        help="deal the chats out to train, validation and test",
+        description="All chats about a work go to the same side. Works that were dealt before stay where they are.",
+    )
+    parser.add_argument(
+        "--data", type=Path, help="a folder with chats/<code>.jsonl (default: the shipped data)"
+    )
+    parser.add_argument("--seed", type=int, default=42, help="of a first deal (default: %(default)s)")
+    parser.add_argument("--anew", action="store_true", help="forget how it was dealt before")
+    parser.set_defaults(run=run)
+
+
+def run(options: argparse.Namespace) -> int:
+    """Split, and say how many rows each side has."""
+    from rich.console import Console
+
+    from training.chats import DATA
+    from training.split import SPLITS, split_folder
+
+    data = options.data or DATA
+    record = split_folder(data, seed=options.seed, anew=options.anew)
+    total = sum(map(len, record.rows.values()))
+    for side in SPLITS:
+        rows = len(record.rows[side])
+        Console().print(f"{side:<11}{rows:>6} rows  {rows / total:.1%}  {data / 'splits' / side}.jsonl")
+    return 0
