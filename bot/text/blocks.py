@@ -16,7 +16,7 @@ _SIGN = r"(?:>++|[-*+]|[0-9]{1,9}[.)]|-\#|\#{1,6})"
 _LEAD = regex.compile(rf"(?:{_SPACE}*+{_SIGN}{_SPACE}++)*+")
 _MARKER = regex.compile(rf"(?P<space>{_SPACE}*+)(?P<sign>{_SIGN})(?P<gap>{_SPACE}++)")
 _UNDECIDED = regex.compile(
-    rf"(?:{_SPACE}*+{_SIGN}{_SPACE}++)*+{_SPACE}*+(?:>++|[-*+]|[0-9]{{1,9}}[.)]?|-\#|\#{{1,6}}|`{{1,2}})?"
+    rf"(?:{_SPACE}*+{_SIGN}{_SPACE}++)*+{_SPACE}*+(?:>++|[-*+]|[0-9]{{1,9}}[.)]?|-\#|\#{{1,6}})?"
 )
 _BOLD = regex.compile(r"\*{2,}")
 _INVISIBLE = regex.compile(rf"[{BLANK}\p{{Cf}}\u2800\u3164\u115f\u1160\uffa0]*")
@@ -38,9 +38,8 @@ def level_blocks(text: str, *, growing: bool = False) -> str:
             blank_lines += 1
             continue
         unfinished = growing and number == len(lines) - 1
-        fence = _FENCE.match(line) is not None
-        shown = line if in_code or fence else _level(line, unfinished=unfinished)
-        if in_code or fence:
+        shown = line if in_code else _level(line, unfinished=unfinished)
+        if in_code or _FENCE.match(shown):
             in_code = line.count("```") == (0 if in_code else 1)
         if _INVISIBLE.fullmatch(shown):
             blank_lines += 1

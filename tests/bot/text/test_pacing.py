@@ -83,7 +83,7 @@ def texts_of(answer: Answer) -> list[str]:
     return [text for _, _, text in answer.sent if text]
 
 
-@settings(max_examples=12, deadline=None)
+@settings(max_examples=8, deadline=None)
 @given(st.integers(1, 200), st.sampled_from([0.0, 0.5, 5.0, 60.0]), st.randoms(use_true_random=False))
 @example(200, 0.0, None)
 @example(40, 0.0, None)

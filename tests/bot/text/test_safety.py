@@ -34,7 +34,7 @@ def test_it_never_grows_to_more_than_twice_the_length(text):
     assert after[1] <= 2 * before[1]
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=120, deadline=None)
 @given(anything, st.data())
 def test_a_growing_text_only_ever_gains_at_its_end(text, data):
     earlier = text[: data.draw(st.integers(0, len(text)))]
@@ -50,7 +50,7 @@ def test_a_growing_text_gains_at_its_end_with_every_character(text):
         assert final.startswith(for_message(text[:end], growing=True))
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=120, deadline=None)
 @given(hostile, st.data(), st.integers(64, 120))
 def test_posted_messages_are_not_cut_anew_while_hostile_text_streams_in(text, data, limit):
     earlier = text[: data.draw(st.integers(0, len(text)))]
@@ -160,6 +160,7 @@ def test_masked_links_that_hide_something_are_broken(text, shown):
         ("```py\n# a comment\n>>> code\n```\n# One", "```py\n# a comment\n>>> code\n```\n**One**"),
         ("a\n\n\n\n\n\nb\n\n", "a\n\n\nb"),
         ("# \n#", "#"),
+        (">> ```\n```\n# One", "> ```\n```\n**One**"),
     ],
 )
 def test_blocks_are_levelled(text, shown):
@@ -217,7 +218,7 @@ def test_titles_fit_are_one_line_and_come_out_of_it_unchanged(text, limit):
     assert for_title(title, limit) == title
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=120, deadline=None)
 @given(anything, st.integers(65, 200))
 def test_embeds_fit(text, limit):
     assert max(measure(for_embed(text, limit))) <= limit

@@ -44,7 +44,7 @@ def test_the_parts_show_the_whole_text_but_white_space_at_cuts(text, limit):
         assert source.removesuffix("```").rstrip().removesuffix("`").removesuffix("`").rstrip() in part.text
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=120, deadline=None)
 @given(anything, st.data(), limits, st.booleans())
 def test_full_parts_stay_as_they_are_while_the_text_grows(text, data, limit, growing):
     earlier = text[: data.draw(st.integers(0, len(text)))]
@@ -61,7 +61,7 @@ def test_full_parts_stay_while_the_text_comes_character_by_character(text, limit
         assert final[: len(full)] == full
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=120, deadline=None)
 @given(anything, limits)
 def test_no_grapheme_is_cut_that_fits(text, limit):
     boundaries, longest = {0}, 0
