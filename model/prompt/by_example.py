@@ -21,21 +21,22 @@ from model.prompt.pieces import Piece, PiecewiseFormat
 
 _USER = "Fan:"
 _ASSISTANT = "FanFabler:"
+_BREAK = "---\n\n"
 _DEFAULT_LANGUAGE = "en"
 
 
 @cache
-def example(code: str) -> tuple[ChatMessage, ...]:
-    """The example exchange in this language; its answer ends with a look-up tag."""
+def examples(code: str) -> tuple[tuple[ChatMessage, ...], ...]:
+    """One or two exchanges in this language; every answer ends with a look-up tag."""
     source = files("model.prompt").joinpath("examples", f"{code}.json").read_text(encoding="utf-8")
-    return tuple(json.loads(source)["messages"])
+    return tuple(map(tuple, json.loads(source)))
 
 
 @dataclass(frozen=True)
 class ByExampleFormat(PiecewiseFormat):
     """Plain text. Of the system text the model sees only the language, in the form of the example."""
 
-    stop_strings: ClassVar[tuple[str, ...]] = (f"\n{_USER}", f"\n{_ASSISTANT}")
+    stop_strings: ClassVar[tuple[str, ...]] = (f"\n{_USER}", f"\n{_ASSISTANT}", "\n---")
     name: str = "by-example"
     stop_tokens: tuple[str, ...] = ("<eos>",)
     pad_token: str | None = PAD
@@ -47,8 +48,10 @@ class ByExampleFormat(PiecewiseFormat):
         turns = messages[1:] if messages[0]["role"] == "system" else messages
         language = language_of(system)
         yield Piece("<bos>", special=True)
-        for message in example(language.code if language else _DEFAULT_LANGUAGE):
-            yield from _turn(message, last=False)
+        for exchange in examples(language.code if language else _DEFAULT_LANGUAGE):
+            for message in exchange:
+                yield from _turn(message, last=False)
+            yield Piece(_BREAK)
         for index, message in enumerate(turns):
             yield from _turn(message, last=continue_final and index == len(turns) - 1)
         if open_answer:

@@ -98,14 +98,24 @@ def encode(piece: Piece, tokenizer: Tokenizer) -> list[int]:
 
 def encode_text(text: str, tokenizer: Tokenizer) -> list[int]:
     """Tokens of text from anywhere, none of them special."""
+    specials = _special_tokens(tokenizer)
+    # Headers and line breaks come again and again, and a call into the tokenizer costs more than they do.
+    known = specials.short_texts.get(text)
+    if known is None:
+        known = _encode(text, tokenizer, specials)
+        if len(text) < _SHORT and len(specials.short_texts) < _SHORT_TEXTS:
+            specials.short_texts[text] = known
+    return list(known)
+
+
+def _encode(text: str, tokenizer: Tokenizer, specials: _SpecialTokens) -> list[int]:
     if not text:
         return []
     ids = tokenizer.encode(text, add_special_tokens=False, split_special_tokens=True)
-    specials = _special_tokens(tokenizer)
     if specials.ids.isdisjoint(ids):
         return ids
-    # A tokenizer whose vocabulary has its special tokens among the ordinary ones (Gemma's from a GGUF)
-    # finds them in spite of `split_special_tokens`: encode it with every one of them cut in two.
+    # A tokenizer whose vocabulary has its special tokens among the ordinary ones finds them in spite of
+    # `split_special_tokens`: it gets the text with every one of them cut in two.
     ids = [
         token
         for part in specials.cut(text)
@@ -123,6 +133,8 @@ def special_id(token: str, tokenizer: Tokenizer) -> int:
         raise PromptError(f"this tokenizer has no token {token}")
     return found
 
+
+_SHORT, _SHORT_TEXTS = 16, 256
 
 # Special tokens that a vocabulary may have without declaring them so.
 _UNDECLARED = (
@@ -149,6 +161,7 @@ class _SpecialTokens:
             if isinstance(number, int) and number != unknown:
                 self.by_name.setdefault(token, number)
         self.ids = frozenset(self.by_name.values())
+        self.short_texts: dict[str, list[int]] = {}
         longest_first = sorted(self.by_name, key=len, reverse=True)
         self._pattern = re.compile("|".join(map(re.escape, longest_first)) or r"(?!)")
 
