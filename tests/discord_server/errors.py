@@ -92,6 +92,10 @@ class DiscordServerError(Exception):
     """The test, or the bot under test, used the server in a way that it cannot carry out."""
 
 
+class NotServedError(DiscordServerError):
+    """The bot asked for something of Discord that this server does not have: 501, and the test fails."""
+
+
 class ClientRefusedError(DiscordServerError):
     """Discord's own client would not have let the member do this: there is no such button or command."""
 

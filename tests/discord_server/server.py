@@ -171,7 +171,7 @@ class SpawnedDiscordServer(DiscordControl):
 
     async def start(self) -> None:
         """Raises DiscordServerError when it does not come up."""
-        arguments = ["-m", "tests.discord_server", "--port", str(self._port)]
+        arguments = ["-m", "tests.discord_server", "--attached", "--port", str(self._port)]
         if self._state_file is not None:
             arguments += ["--state", str(self._state_file)]
         root = Path(__file__).parents[2]
@@ -180,6 +180,7 @@ class SpawnedDiscordServer(DiscordControl):
             sys.executable,
             *arguments,
             env=environment,
+            stdin=asyncio.subprocess.PIPE,
             stdout=asyncio.subprocess.DEVNULL,
         )
         await self._until_up(self._process)

@@ -81,6 +81,17 @@ async def test_an_unknown_route_fails_the_test() -> None:
             assert (answer.status, answer.code) == (501, 0)
 
 
+@pytest.mark.parametrize(
+    "body", [{"poll": {"question": {"text": "?"}}}, {"message_reference": {"type": 1, "message_id": "1"}}]
+)
+async def test_kinds_of_messages_that_are_not_served_fail_the_test(body: object) -> None:
+    with pytest.raises(UnexpectedTraffic, match="message"):
+        async with DiscordServer() as discord, aiohttp.ClientSession() as session:
+            channel = discord.create_guild("Library").create_text_channel("c")
+            answer = await Api(discord, session)("POST", f"/channels/{channel.id}/messages", body)
+            assert answer.status == 501
+
+
 async def test_an_unknown_route_is_noted_on_another_failure() -> None:
     with pytest.raises(ZeroDivisionError) as failed:
         async with DiscordServer() as discord, aiohttp.ClientSession() as session:

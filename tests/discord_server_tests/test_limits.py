@@ -7,7 +7,7 @@ import asyncio
 import discord as library
 import pytest
 
-from tests.discord_server import DiscordServer
+from tests.discord_server import DiscordServer, Permission
 
 from .conftest import Api, Connect, Scene
 
@@ -123,7 +123,8 @@ async def test_old_messages_have_an_edit_limit_of_their_own(
 
 
 async def test_renaming_has_a_slow_limit_of_its_own(discord: DiscordServer, scene: Scene, api: Api) -> None:
-    thread = await discord.user("alice").start_thread(scene.channel, "tale")
+    scene.guild.set_bot_permissions(Permission.MANAGE_THREADS)
+    thread = await scene.alice.start_thread(scene.channel, "tale")
     path = f"/channels/{thread.id}"
     answers = [await api("PATCH", path, {"name": f"tale {n}"}) for n in range(3)]
     assert [a.status for a in answers] == [200, 200, 429]

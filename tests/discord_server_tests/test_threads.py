@@ -81,6 +81,7 @@ async def test_locked_threads_are_for_moderators(
     scene: Scene, connect: Connect, discord: DiscordServer
 ) -> None:
     moderator = scene.guild.add_member("mod", permissions=Permission.MANAGE_THREADS)
+    scene.guild.set_bot_permissions(Permission.MANAGE_THREADS)
     bot = await connect()
     view = await scene.alice.start_thread(scene.channel, "tale")
     thread = await bot.fetch_channel(view.id)
@@ -101,7 +102,6 @@ async def test_locked_threads_are_for_moderators(
 
 
 async def test_starters_rename_and_archive_their_threads(scene: Scene, connect: Connect) -> None:
-    scene.guild.set_bot_permissions(0)
     bot = await connect()
     channel = bot.get_channel(scene.channel.id)
     assert isinstance(channel, library.TextChannel)

@@ -91,6 +91,8 @@ class CommandActions:
             **_DEFAULTS,
             **command.definition,
         }
+        if payload["default_member_permissions"] is not None:
+            payload["default_member_permissions"] = str(payload["default_member_permissions"])
         if command.guild_id is not None:
             return {**payload, "guild_id": str(command.guild_id)}
         return {**_GLOBAL_DEFAULTS, **payload}

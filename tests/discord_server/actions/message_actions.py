@@ -222,6 +222,8 @@ class MessageActions:
         if message.visible_to is not None:
             return
         data = self._payloads.event(message)
+        if event == "MESSAGE_CREATE" and message.nonce is not None:
+            data["nonce"] = message.nonce
         self._world.emit(Event(event, data, message.guild_id, message.channel_id, message))
 
     def _emit(self, event: str, channel: Channel, data: Json) -> None:

@@ -84,10 +84,12 @@ class CommandPicker:
     def _require_offered(self, command: Command, channel: Channel, user_id: int) -> None:
         if channel.thread is not None and channel.thread.archived:
             raise ClientRefusedError("no commands in an archived thread")
-        if channel.guild_id is None:
-            contexts = command.definition.get("contexts")
-            if command.definition.get("dm_permission") is False or (contexts and 1 not in contexts):
-                raise ClientRefusedError(f"{command.name!r} is not offered in direct messages")
+        here = 1 if channel.guild_id is None else 0
+        contexts = command.definition.get("contexts")
+        if here not in (contexts or [0, 1]) or (here and command.definition.get("dm_permission") is False):
+            where = "direct messages" if here else "servers"
+            raise ClientRefusedError(f"{command.name!r} is not offered in {where}")
+        if here:
             return
         bits = channel_permissions(self._services.world, channel, user_id)
         if not bits & Permission.USE_APPLICATION_COMMANDS:

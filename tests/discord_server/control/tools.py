@@ -141,7 +141,7 @@ class GatewayTools:
         """Lose the connections, without a word or with a close code; `resume` keeps their sessions."""
         return int(self._link.call("server.drop", resume=resume, code=code, shard=shard))
 
-    def invalid_session(self, *, resumable: bool, shard: int | None = None) -> None:
+    def invalid_session(self, resumable: bool, *, shard: int | None = None) -> None:
         self._link.call("server.invalid_session", resumable=resumable, shard=shard)
 
     def request_reconnect(self, *, shard: int | None = None) -> None:

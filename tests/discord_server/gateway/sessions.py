@@ -20,6 +20,10 @@ REPLAY_LIMIT = 2000
 RESUME_SECONDS = 180.0
 
 
+# Channels themselves are no secret to a bot, only what is in them.
+_UNHIDDEN = ("CHANNEL_CREATE", "CHANNEL_UPDATE", "CHANNEL_DELETE")
+
+
 class Link(Protocol):
     """The connection that carries a session at the moment."""
 
@@ -113,7 +117,7 @@ class Hub:
     def _visible(self, event: Event) -> bool:
         if event.name == "GUILD_DELETE":
             return True
-        if event.channel_id is not None:
+        if event.channel_id is not None and event.name not in _UNHIDDEN:
             channel = self._world.state.channels.get(event.channel_id)
             return channel is not None and can_see(self._world, channel, self._world.bot.id)
         return self._world.bot_is_in(event.guild_id)

@@ -25,6 +25,11 @@ class MessagePayloads:
         self._world = world
         self.origin = origin
 
+    def sent(self, message: Message) -> Json:
+        """The answer to Create Message, the only one beside the event that has the nonce."""
+        nonce = {} if message.nonce is None else {"nonce": message.nonce}
+        return {**self.message(message), **nonce}
+
     def message(self, message: Message, *, nested: bool = False) -> Json:
         """A message as REST answers it; `nested` leaves out the message that it replies to."""
         world = self._world
@@ -47,8 +52,6 @@ class MessagePayloads:
         }
         if message.reactions:
             payload["reactions"] = [self._reaction(key, users) for key, users in message.reactions.items()]
-        if message.nonce is not None:
-            payload["nonce"] = message.nonce
         if message.from_webhook:
             payload["webhook_id"] = payload["application_id"] = str(world.application.id)
         self._add_relations(payload, message, nested)

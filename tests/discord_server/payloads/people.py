@@ -114,12 +114,13 @@ def guild_payload(guild: Guild) -> Json:
 
 
 def guild_create_payload(world: World, guild: Guild, *, everybody: bool) -> Json:
-    """A guild as GUILD_CREATE brings it: with channels and active threads that the bot can see.
+    """A guild as GUILD_CREATE brings it: with its channels, and the active threads that the bot can see.
 
     Without the presence intent only the bot is listed among the members (Gateway Events, "Guild Create").
     """
     bot = world.bot
-    visible = [c for c in world.guild_channels(guild.id) if can_see(world, c, bot.id)]
+    channels = list(world.guild_channels(guild.id))
+    threads = [c for c in channels if c.thread and not c.thread.archived and can_see(world, c, bot.id)]
     members = guild.members.values() if everybody else [guild.members[bot.id]]
     return {
         **guild_payload(guild),
@@ -129,8 +130,8 @@ def guild_create_payload(world: World, guild: Guild, *, everybody: bool) -> Json
         "member_count": len(guild.members),
         "voice_states": [],
         "members": [member_payload(world, guild, member) for member in members],
-        "channels": [channel_payload(c) for c in visible if c.thread is None],
-        "threads": [thread_payload(c, bot.id) for c in visible if c.thread and not c.thread.archived],
+        "channels": [channel_payload(channel) for channel in channels if channel.thread is None],
+        "threads": [thread_payload(thread, bot.id) for thread in threads],
         "presences": [],
         "stage_instances": [],
         "guild_scheduled_events": [],

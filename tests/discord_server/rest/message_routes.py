@@ -57,7 +57,7 @@ class MessageRoutes:
     def send(self, call: Call) -> Reply:
         body = call.form
         message = self._services.messages.send(call.user_id, call.id("channel_id"), body, call.files)
-        return Reply(self._services.payloads.message(message))
+        return Reply(self._services.payloads.sent(message))
 
     def edit(self, call: Call) -> Reply:
         channel_id, message_id = call.id("channel_id"), call.id("message_id")

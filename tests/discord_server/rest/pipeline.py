@@ -9,7 +9,7 @@ from collections.abc import Awaitable, Callable, Sequence
 
 from aiohttp import web
 
-from ..errors import UNAUTHORIZED, ApiError
+from ..errors import UNAUTHORIZED, ApiError, NotServedError
 from ..state.world import World
 from .bodies import read_body
 from .calls import Call, Endpoint, Reply, major_parameters
@@ -77,7 +77,7 @@ class Pipeline:
         except ApiError as error:
             record.retry_after = error.body.get("retry_after")
             return Reply(error.body, error.status, {**headers, **error.headers})
-        except UnknownRouteError as error:
+        except NotServedError as error:
             self._journal.report(str(error))
             body = {"message": f"501: {error} is not implemented by the test server", "code": 0}
             return Reply(body, 501)
@@ -91,7 +91,7 @@ class Pipeline:
             parameters = endpoint.match(method, path)
             if parameters is not None:
                 return endpoint, parameters
-        raise UnknownRouteError(f"{method} {path}")
+        raise NotServedError(f"{method} {path}")
 
     async def _call(
         self, request: web.Request, record: Request, endpoint: Endpoint, parameters: dict[str, str]
@@ -106,10 +106,6 @@ class Pipeline:
         record.query, record.body = query, body
         record.files = [file.filename for file in files]
         return Call(request.method, record.path, parameters, query, body, files, user_id)
-
-
-class UnknownRouteError(Exception):
-    """The bot asked for a route that is not in the table."""
 
 
 def _cut(request: web.Request) -> web.StreamResponse:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from ..errors import EMPTY_MESSAGE, REQUEST_TOO_LARGE, Json
+from ..errors import EMPTY_MESSAGE, REQUEST_TOO_LARGE, Json, NotServedError
 from ..state.message_records import MessageFlag
 from .component_form import ComponentForm
 from .embed_form import check_embeds
@@ -16,7 +16,7 @@ NONCE_LIMIT = 25
 # API Reference, "Uploading Files": the default limit of one file; Create Message: of the whole request.
 FILE_LIMIT = 20 * 1024 * 1024
 REQUEST_LIMIT = 25 * 1024 * 1024
-_LEGACY_FIELDS = ("content", "embeds", "sticker_ids", "poll")
+_LEGACY_FIELDS = ("content", "embeds")
 
 
 @dataclass(frozen=True)
@@ -30,10 +30,12 @@ class Upload:
 
 
 def check_message(body: Json, files: list[Upload], path: Path = (), *, flags: int | None = None) -> None:
-    """Raises ApiError 50035 with everything that is wrong, or 40005 for a file that is too large.
+    """Raises ApiError 50035 with everything that is wrong, or 40005 for a file that is too large, and
+    NotServedError for polls, stickers and forwarded messages.
 
     `flags` are those of the message being edited, for a new one those in the body count.
     """
+    _require_served(body)
     form = Form()
     own_flags = body.get("flags")
     form.whole([*path, "flags"], own_flags, 0, 1 << 30)
@@ -61,6 +63,14 @@ def require_something(body: Json, files: list[Upload]) -> None:
 def content_of(body: Json) -> str:
     """The text as Discord keeps it: without white space at its ends."""
     return str(_stripped(body.get("content")) or "")
+
+
+def _require_served(body: Json) -> None:
+    for name in ("poll", "sticker_ids"):
+        if body.get(name):
+            raise NotServedError(f"a message with {name!r}")
+    if (body.get("message_reference") or {}).get("type"):
+        raise NotServedError("a forwarded message")
 
 
 def _stripped(value: object) -> object:

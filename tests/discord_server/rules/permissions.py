@@ -62,7 +62,7 @@ EVERYONE_DEFAULT = (
     | Permission.SEND_MESSAGES_IN_THREADS
 )
 # With the right to ping everybody, so that a bot which forgets `allowed_mentions` is found out.
-BOT_DEFAULT = EVERYONE_DEFAULT | Permission.MENTION_EVERYONE | Permission.MANAGE_THREADS
+BOT_DEFAULT = EVERYONE_DEFAULT | Permission.MENTION_EVERYONE
 
 _DIRECT_MESSAGE = (
     Permission.VIEW_CHANNEL
