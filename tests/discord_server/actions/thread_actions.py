@@ -99,7 +99,8 @@ class ThreadActions:
             return False
         if thread.locked:
             return False
-        return thread.owner_id == user_id or (wanted == {"archived"} and body["archived"] is False)
+        opens = wanted == {"archived"} and body["archived"] is False
+        return thread.owner_id == user_id or (opens and user_id in thread.members)
 
     def archive_idle(self) -> None:
         """Archive threads in which nothing has happened for their `auto_archive_duration`."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from ..errors import Json
 from ..rules.component_form import flatten
@@ -49,23 +49,21 @@ class Pings:
 class Message(Handle):
     kind = "message"
 
-    @property
-    def _record(self) -> Json:
-        record: Json = self._link.call("look.message", message_id=self.id)
-        return record
+    def _get(self, field: str) -> Any:
+        return self._link.call("look.message", message_id=self.id, field=field)
 
     @property
     def content(self) -> str:
-        return str(self._record["content"])
+        return str(self._get("content"))
 
     @property
     def embeds(self) -> list[Json]:
-        return list(self._record["embeds"])
+        return list(self._get("embeds"))
 
     @property
     def components(self) -> list[Json]:
         """Buttons and menus as a flat list, rows left out."""
-        return [c for c in flatten(self._record["components"]) if c["type"] != 1]
+        return [c for c in flatten(self._get("components")) if c["type"] != 1]
 
     @property
     def buttons(self) -> dict[str, Json]:
@@ -77,34 +75,35 @@ class Message(Handle):
     def attachments(self) -> list[AttachmentView]:
         return [
             AttachmentView(a["filename"], a["content_type"], _decoded(a["data"]), a["description"])
-            for a in self._record["attachments"]
+            for a in self._get("attachments")
         ]
 
     @property
     def author(self) -> User:
         from .people import User
 
-        return User(self._link, self._record["author_id"])
+        return User(self._link, self._get("author_id"))
 
     @property
     def channel(self) -> Channel:
         from .places import Channel
 
-        return Channel(self._link, self._record["channel_id"])
+        return Channel(self._link, self._get("channel_id"))
 
     @property
     def thread(self) -> Channel | None:
         """The thread that was started on this message."""
         from .places import Channel
 
-        return Channel(self._link, self.id) if self._record["has_thread"] else None
+        thread = Channel(self._link, self.id)
+        return None if thread.deleted else thread
 
     @property
     def versions(self) -> list[Version]:
         """All versions, the first as it was sent."""
         return [
             Version(v["time"], v["content"], v["embeds"], v["components"], v["attachments"])
-            for v in self._record["versions"]
+            for v in self._get("versions")
         ]
 
     @property
@@ -114,7 +113,7 @@ class Message(Handle):
     @property
     def pings(self) -> Pings:
         """Empty (false) when nobody was ever pinged by it."""
-        all_mentions = [version["mentions"] for version in self._record["versions"]]
+        all_mentions = [version["mentions"] for version in self._get("versions")]
         return Pings(
             frozenset(user for mentions in all_mentions for user in mentions["users"]),
             frozenset(role for mentions in all_mentions for role in mentions["roles"]),
@@ -123,30 +122,30 @@ class Message(Handle):
 
     @property
     def mention_everyone(self) -> bool:
-        return bool(self._record["mentions"]["everyone"])
+        return bool(self._get("mentions")["everyone"])
 
     @property
     def mentions(self) -> list[User]:
         from .people import User
 
-        return [User(self._link, user_id) for user_id in self._record["mentions"]["users"]]
+        return [User(self._link, user_id) for user_id in self._get("mentions")["users"]]
 
     @property
     def reactions(self) -> dict[str, list[int]]:
         """Ids of those who reacted, by emoji."""
-        return dict(self._record["reactions"])
+        return dict(self._get("reactions"))
 
     @property
     def type(self) -> int:
-        return int(self._record["type"])
+        return int(self._get("type"))
 
     @property
     def flags(self) -> int:
-        return int(self._record["flags"])
+        return int(self._get("flags"))
 
     @property
     def ephemeral(self) -> bool:
-        return self._record["visible_to"] is not None
+        return self._get("visible_to") is not None
 
     @property
     def loading(self) -> bool:
@@ -155,29 +154,29 @@ class Message(Handle):
 
     @property
     def nonce(self) -> str | int | None:
-        nonce: str | int | None = self._record["nonce"]
+        nonce: str | int | None = self._get("nonce")
         return nonce
 
     @property
     def deleted(self) -> bool:
-        return self._record["deleted_at"] is not None
+        return self._get("deleted_at") is not None
 
     @property
     def pinned(self) -> bool:
-        return self._record["pinned_at"] is not None
+        return self._get("pinned_at") is not None
 
     @property
     def created_at(self) -> float:
-        return float(self._record["created_at"])
+        return float(self._get("created_at"))
 
     @property
     def edited_at(self) -> float | None:
-        edited_at: float | None = self._record["edited_at"]
+        edited_at: float | None = self._get("edited_at")
         return edited_at
 
     @property
     def replies_to(self) -> Message | None:
-        reference = self._record["reference"]
+        reference = self._get("reference")
         if reference is None or reference["message_id"] is None:
             return None
         return Message(self._link, reference["message_id"])

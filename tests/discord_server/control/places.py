@@ -76,17 +76,17 @@ class Channel(Handle):
     @property
     def messages(self) -> list[Message]:
         """What everybody sees in it, oldest first; system messages too."""
-        return self._messages(deleted=False, ephemeral=False)
+        return self._messages()
 
     @property
     def all_messages(self) -> list[Message]:
         """Deleted and ephemeral messages included."""
-        return self._messages(deleted=True, ephemeral=True)
+        return self._messages(everything=True)
 
     @property
     def written(self) -> list[Message]:
         """Messages that people and bots wrote: without Discord's own, such as 'started a thread'."""
-        return [message for message in self.messages if message.type in (0, 19, 20, 23)]
+        return self._messages(written=True)
 
     @property
     def threads(self) -> list[Channel]:
@@ -124,8 +124,8 @@ class Channel(Handle):
     def delete(self) -> None:
         self._link.call("world.delete_channel", channel_id=self.id)
 
-    def _messages(self, *, deleted: bool, ephemeral: bool) -> list[Message]:
-        ids = self._link.call("look.messages", channel_id=self.id, deleted=deleted, ephemeral=ephemeral)
+    def _messages(self, *, everything: bool = False, written: bool = False) -> list[Message]:
+        ids = self._link.call("look.messages", channel_id=self.id, everything=everything, written=written)
         return [Message(self._link, message_id) for message_id in ids]
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import secrets
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 
 from pydantic import TypeAdapter
@@ -46,6 +47,11 @@ class State:
     uploads: dict[int, Attachment] = field(default_factory=dict)
     clock_offset: float = 0.0
     last_id: int = 0
+
+
+@cache
+def _state_adapter() -> TypeAdapter[State]:
+    return TypeAdapter(State)
 
 
 @dataclass(frozen=True)
@@ -175,11 +181,11 @@ class World:
         self.state.clock_offset = self.clock.offset
         self.state.last_id = self.ids.last
         fresh = path.with_name(path.name + ".new")
-        fresh.write_bytes(TypeAdapter(State).dump_json(self.state))
+        fresh.write_bytes(_state_adapter().dump_json(self.state))
         fresh.replace(path)
 
     def load(self, path: Path) -> None:
         """Put a saved state in place of this one, clock included. Raises pydantic's ValidationError."""
-        self.state = TypeAdapter(State).validate_json(path.read_bytes())
+        self.state = _state_adapter().validate_json(path.read_bytes())
         self.clock.offset = self.state.clock_offset
         self.ids.last = self.state.last_id
