@@ -68,10 +68,11 @@ def choose_cut(text: str, start: int, overflow: int, spans: list[Span]) -> int:
     first = next_visible(text, start, overflow + 1)
     first = start if first is None else first
     zones = _zones(text, spans)
+    marks = _inside_marks(spans)
     for level in _LEVELS if spans else _PLAIN_LEVELS:
         begin = max(first + 1, start + int((overflow - start) * level.fill))
         allowed = zones[level.zone]
-        for cut in _candidates(level.pattern, text, begin, overflow):
+        for cut in _candidates(level.pattern, text, begin, overflow, marks):
             if (
                 allowed(cut)
                 and _starts_well(text, cut, overflow)
@@ -81,7 +82,7 @@ def choose_cut(text: str, start: int, overflow: int, spans: list[Span]) -> int:
     whole = min(
         (span.start for span in spans if _unbreakable(span) and span.contains(overflow)), default=start
     )
-    return whole if whole > first else _between_graphemes(text, first, overflow, spans)
+    return whole if whole > first else _between_graphemes(text, first, overflow, marks)
 
 
 def _zones(text: str, spans: list[Span]) -> dict[str, Callable[[int], bool]]:
@@ -103,10 +104,30 @@ def _unbreakable(span: Span) -> bool:
     return not span.fence and (span.mark == ATOM or span.mark[0] == "`")
 
 
-def _candidates(pattern: regex.Pattern[str], text: str, begin: int, overflow: int) -> Iterator[int]:
+def _inside_marks(spans: list[Span]) -> dict[int, int]:
+    """For each index inside a mark, or between an opening one and what it opens, where to cut instead."""
+    marks: dict[int, int] = {}
+    for span in spans:
+        if span.mark != ATOM:
+            marks |= dict.fromkeys(range(span.start + 1, span.inner + 1), span.start)
+            if span.end is not None:
+                marks |= dict.fromkeys(range(span.end - len(span.mark) + 1, span.end), span.end)
+    return marks
+
+
+def _off_marks(cut: int, marks: dict[int, int]) -> int:
+    while cut in marks:
+        cut = marks[cut]
+    return cut
+
+
+def _candidates(
+    pattern: regex.Pattern[str], text: str, begin: int, overflow: int, marks: dict[int, int]
+) -> Iterator[int]:
     """Cuts of a level from the last to the first."""
     ends = [match.end() for match in pattern.finditer(text, begin - 1, overflow + 1)]
-    return (end for end in reversed(ends) if begin <= end <= overflow)
+    cuts = (_off_marks(end, marks) for end in reversed(ends))
+    return (cut for cut in cuts if begin <= cut <= overflow)
 
 
 def _starts_well(text: str, cut: int, overflow: int) -> bool:
@@ -123,14 +144,10 @@ def _orphans_heading(level: _Level, text: str, start: int, cut: int) -> bool:
     return len(lines) == 2 and _HEADING.match(lines[1]) is not None
 
 
-def _between_graphemes(text: str, first: int, overflow: int, spans: list[Span]) -> int:
-    cut = last_grapheme_boundary(text, first, overflow)
-    for span in sorted(spans, key=lambda span: -span.start):
-        if span.start < cut <= span.inner:
-            # Nothing of the span would be in this part.
-            cut = span.start if span.start > first else overflow
-        elif span.end is not None and span.end - len(span.mark) < cut < span.end and span.mark != ATOM:
-            cut = span.end  # a mark is not cut, even where the grapheme at its end is
+def _between_graphemes(text: str, first: int, overflow: int, marks: dict[int, int]) -> int:
+    cut = _off_marks(last_grapheme_boundary(text, first, overflow), marks)
+    if cut <= first:
+        cut = overflow  # marks and what combines with them fill the part
     if text[cut - 1] == "\\" and cut - 1 > first:
         cut -= 1
     return cut
