@@ -20,13 +20,13 @@ DISCORD_MARK = regex.compile(
 LOUD_LINE = regex.compile(r"\s*(#{1,3}|-#|>>>)\s")
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=80, deadline=None)
 @given(anything)
 def test_making_safe_twice_is_making_safe_once(text):
     assert for_message(for_message(text)) == for_message(text)
 
 
-@settings(max_examples=120, deadline=None)
+@settings(max_examples=70, deadline=None)
 @given(anything)
 def test_it_never_grows_to_more_than_twice_the_length(text):
     before, after = measure(text), measure(for_message(text))
@@ -34,7 +34,7 @@ def test_it_never_grows_to_more_than_twice_the_length(text):
     assert after[1] <= 2 * before[1]
 
 
-@settings(max_examples=120, deadline=None)
+@settings(max_examples=70, deadline=None)
 @given(anything, st.data())
 def test_a_growing_text_only_ever_gains_at_its_end(text, data):
     earlier = text[: data.draw(st.integers(0, len(text)))]
@@ -42,7 +42,7 @@ def test_a_growing_text_only_ever_gains_at_its_end(text, data):
     assert for_message(text, growing=True).startswith(for_message(earlier, growing=True))
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=30, deadline=None)
 @given(hostile)
 def test_a_growing_text_gains_at_its_end_with_every_character(text):
     final = for_message(text)
@@ -50,7 +50,7 @@ def test_a_growing_text_gains_at_its_end_with_every_character(text):
         assert final.startswith(for_message(text[:end], growing=True))
 
 
-@settings(max_examples=120, deadline=None)
+@settings(max_examples=70, deadline=None)
 @given(hostile, st.data(), st.integers(64, 120))
 def test_posted_messages_are_not_cut_anew_while_hostile_text_streams_in(text, data, limit):
     earlier = text[: data.draw(st.integers(0, len(text)))]
@@ -58,7 +58,7 @@ def test_posted_messages_are_not_cut_anew_while_hostile_text_streams_in(text, da
     assert split(for_message(text), limit)[: len(full)] == full
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=80, deadline=None)
 @given(hostile)
 def test_nothing_in_it_looks_like_a_mention_or_a_mark_of_discords(text):
     for shown in (for_message(text), for_title(text), for_embed(text, 100)):
@@ -69,7 +69,7 @@ def test_nothing_in_it_looks_like_a_mention_or_a_mark_of_discords(text):
         assert not DISCORD_MARK.search(part.text)
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=80, deadline=None)
 @given(hostile)
 def test_masked_links_lead_to_the_web_and_say_so(text):
     for match in regex.finditer(r"\[([^\[\]\n]*)\]\(([^)]*)\)", for_message(text)):
@@ -78,7 +78,7 @@ def test_masked_links_lead_to_the_web_and_say_so(text):
         assert match[1].strip()
 
 
-@settings(max_examples=120, deadline=None)
+@settings(max_examples=70, deadline=None)
 @given(hostile)
 def test_no_control_characters_stay_and_directions_are_closed_on_their_line(text):
     for line in for_message(text).split("\n"):
@@ -94,7 +94,7 @@ def test_no_control_characters_stay_and_directions_are_closed_on_their_line(text
         assert not stack
 
 
-@settings(max_examples=120, deadline=None)
+@settings(max_examples=70, deadline=None)
 @given(st.one_of(hostile, markdown).filter(lambda text: "```" not in text))
 def test_no_line_shouts_whispers_or_swallows_the_rest(text):
     for line in for_message(text).split("\n"):
@@ -208,7 +208,7 @@ def test_a_title_is_cut_between_graphemes_with_an_ellipsis():
     assert for_title("x" * 100) == "x" * 100
 
 
-@settings(max_examples=120, deadline=None)
+@settings(max_examples=70, deadline=None)
 @given(anything, st.integers(8, 100))
 def test_titles_fit_are_one_line_and_come_out_of_it_unchanged(text, limit):
     title = for_title(text, limit)
@@ -218,7 +218,7 @@ def test_titles_fit_are_one_line_and_come_out_of_it_unchanged(text, limit):
     assert for_title(title, limit) == title
 
 
-@settings(max_examples=120, deadline=None)
+@settings(max_examples=70, deadline=None)
 @given(anything, st.integers(65, 200))
 def test_embeds_fit(text, limit):
     assert max(measure(for_embed(text, limit))) <= limit

@@ -23,7 +23,7 @@ def texts(parts: list[Part]) -> list[str]:
     return [part.text for part in parts]
 
 
-@settings(max_examples=120, deadline=None)
+@settings(max_examples=70, deadline=None)
 @given(anything, limits, limits, st.booleans())
 def test_every_part_fits_in_both_counts_and_shows_something(text, limit, first_limit, growing):
     for number, part in enumerate(split(text, limit, first_limit, growing=growing)):
@@ -31,7 +31,7 @@ def test_every_part_fits_in_both_counts_and_shows_something(text, limit, first_l
         assert part.text.strip()
 
 
-@settings(max_examples=120, deadline=None)
+@settings(max_examples=70, deadline=None)
 @given(anything, limits)
 def test_the_parts_show_the_whole_text_but_white_space_at_cuts(text, limit):
     parts = split(text, limit)
@@ -44,7 +44,7 @@ def test_the_parts_show_the_whole_text_but_white_space_at_cuts(text, limit):
         assert source.removesuffix("```").rstrip().removesuffix("`").removesuffix("`").rstrip() in part.text
 
 
-@settings(max_examples=120, deadline=None)
+@settings(max_examples=70, deadline=None)
 @given(anything, st.data(), limits, st.booleans())
 def test_full_parts_stay_as_they_are_while_the_text_grows(text, data, limit, growing):
     earlier = text[: data.draw(st.integers(0, len(text)))]
@@ -52,7 +52,7 @@ def test_full_parts_stay_as_they_are_while_the_text_grows(text, data, limit, gro
     assert split(text, limit)[: len(full)] == full
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=30, deadline=None)
 @given(markdown, limits)
 def test_full_parts_stay_while_the_text_comes_character_by_character(text, limit):
     final = split(text, limit)
@@ -61,7 +61,7 @@ def test_full_parts_stay_while_the_text_comes_character_by_character(text, limit
         assert final[: len(full)] == full
 
 
-@settings(max_examples=120, deadline=None)
+@settings(max_examples=70, deadline=None)
 @given(anything, limits)
 def test_no_grapheme_is_cut_that_fits(text, limit):
     boundaries, longest = {0}, 0
@@ -73,7 +73,7 @@ def test_no_grapheme_is_cut_that_fits(text, limit):
 
 
 @given(st.integers(0, 40), st.sampled_from(["", "py", "c++"]), st.integers(64, 200), st.booleans())
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=30, deadline=None)
 def test_code_blocks_are_closed_and_opened_again_with_their_language(lines, language, limit, closed):
     code = "\n".join(f"    line = {number}" for number in range(lines + 1))
     text = f"Look at this:\n```{language}\n{code}" + ("\n```\nThat was it." if closed else "")
@@ -280,7 +280,7 @@ def test_time_grows_with_the_length_and_not_its_square():
 
 
 @given(prose)
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=30, deadline=None)
 def test_prose_is_never_given_marks(text):
     for part in split(text, 64):
         assert part.text.removeprefix("\u200b") in text
