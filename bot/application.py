@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 import aiohttp
-from model.wikipedia import BundledNotes, WikipediaClient
 
 from bot.answers.dispatcher import Dispatcher
 from bot.answers.generation import Generator
@@ -29,6 +28,7 @@ from bot.local_worker import local_worker
 from bot.queue.repository import Limits, new_owner
 from bot.settings import Settings
 from bot.worker_client import OpenAIWorker, Worker, open_client
+from model.wikipedia import BundledNotes, WikipediaClient, WithFallback
 
 log = logging.getLogger(__name__)
 
@@ -58,10 +58,15 @@ async def open_foundation(settings: Settings) -> AsyncIterator[Foundation]:
         client = await stack.enter_async_context(open_client(url, token))
         session = await stack.enter_async_context(aiohttp.ClientSession())
         wikipedia = WikipediaClient(
-            session, settings.wikipedia_url, settings.wikipedia_user_agent, DatabasePageCache(database)
+            session,
+            user_agent=settings.wikipedia_user_agent,
+            url_template=settings.wikipedia_url,
+            cache=DatabasePageCache(database),
         )
+        stack.push_async_callback(wikipedia.close)
+        canon = Canon(WithFallback(wikipedia, BundledNotes()))
         worker = OpenAIWorker(client, model=settings.worker_model, slots=settings.worker_slots)
-        yield Foundation(settings, database, worker, Canon(wikipedia, BundledNotes()))
+        yield Foundation(settings, database, worker, canon)
 
 
 def build_bot(foundation: Foundation) -> FanFabler:
@@ -74,7 +79,7 @@ def build_bot(foundation: Foundation) -> FanFabler:
         stage = DiscordStage(client, foundation.database)
         store = AnswerStore(foundation.database, limits, new_owner())
         generator = Generator(foundation.worker, store, pace, max_tokens=settings.max_answer_tokens)
-        writer = Writer(store, generator, foundation.canon, stage)
+        writer = Writer(store, generator, foundation.canon, stage, pace)
         dispatcher = Dispatcher(
             foundation.database, store, writer, limits, lease=timedelta(seconds=settings.lease_seconds)
         )

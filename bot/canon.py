@@ -1,5 +1,5 @@
-"""Looking a work up: Wikipedia first, the bundled notes where it is out of reach. An answer never waits long for it
-and never fails with it."""
+"""Looking a work up. An answer never waits long for it and never fails with it; what was found once is kept in the
+bot's database."""
 
 from __future__ import annotations
 
@@ -7,15 +7,15 @@ import asyncio
 import logging
 from dataclasses import asdict
 from datetime import timedelta
-from typing import Any
 
-from model.wikipedia import BundledNotes, CachedPage, Page, WikipediaClient
 from sqlalchemy import delete
+from sqlalchemy.exc import SQLAlchemyError
 
 from bot.database.connection import Database
 from bot.database.tables import CachedPage as CachedPageRow
 from bot.database.tables import now
 from model.errors import WikipediaUnavailable
+from model.wikipedia import CachedPage, CanonSource, Page
 
 log = logging.getLogger(__name__)
 
@@ -23,49 +23,47 @@ _PATIENCE_SECONDS = 12.0
 
 
 class Canon:
-    """Finds what there is to know about a work."""
+    """Finds what there is to know about a work, in a source that may fail."""
 
-    def __init__(self, wikipedia: WikipediaClient, bundled: BundledNotes) -> None:
-        self._wikipedia = wikipedia
-        self._bundled = bundled
+    def __init__(self, source: CanonSource) -> None:
+        self._source = source
 
     async def find(self, term: str, language: str) -> Page | None:
-        """The page for a term in one of the forty languages, or None."""
+        """The page for a term in one of the forty languages; None where there is none, or none to be had now."""
         try:
             async with asyncio.timeout(_PATIENCE_SECONDS):
-                page = await self._wikipedia.lookup(term, language)
+                return await self._source.lookup(term, language)
         except (WikipediaUnavailable, TimeoutError) as error:
-            log.info("Wikipedia (%s) is out of reach: %s", language, error or "too slow")
-            return await self._bundled.lookup(term, language)
-        return page
+            log.info("no page for a term in %s: %s", language, error or "too slow")
+            return None
 
 
 class DatabasePageCache:
-    """Pages of Wikipedia in the bot's database, so that a look-up is asked for once in its life time."""
+    """Pages of Wikipedia in the bot's database. What cannot be read or kept is asked for again."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
 
     async def get(self, key: str) -> CachedPage | None:
         """What is known for a key, or None where nothing is or it has expired."""
-        async with self._database.transaction() as session:
-            row = await session.get(CachedPageRow, key)
-            if row is None or row.expires_at <= now():
-                return None
-            return CachedPage(_from_json(row.page))
+        try:
+            async with self._database.transaction() as session:
+                row = await session.get(CachedPageRow, key)
+                if row is None or row.expires_at <= now():
+                    return None
+                return CachedPage(None if row.page is None else Page(**row.page))
+        except (SQLAlchemyError, TypeError) as error:
+            log.warning("could not read the page cache: %s", error)
+            return None
 
     async def put(self, key: str, page: Page | None, ttl: float) -> None:
         """Keep a page, or that there is none, for `ttl` seconds; forget what has expired."""
-        async with self._database.transaction() as session:
-            await session.execute(delete(CachedPageRow).where(CachedPageRow.expires_at <= now()))
-            await session.merge(
-                CachedPageRow(key=key, page=_to_json(page), expires_at=now() + timedelta(seconds=ttl))
-            )
-
-
-def _to_json(page: Page | None) -> dict[str, Any] | None:
-    return None if page is None else asdict(page)
-
-
-def _from_json(page: dict[str, Any] | None) -> Page | None:
-    return None if page is None else Page(**page)
+        row = CachedPageRow(
+            key=key, page=None if page is None else asdict(page), expires_at=now() + timedelta(seconds=ttl)
+        )
+        try:
+            async with self._database.transaction() as session:
+                await session.execute(delete(CachedPageRow).where(CachedPageRow.expires_at <= now()))
+                await session.merge(row)
+        except SQLAlchemyError as error:
+            log.warning("could not write the page cache: %s", error)

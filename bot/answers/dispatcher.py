@@ -6,6 +6,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import timedelta
 
@@ -114,10 +115,10 @@ class Dispatcher:
                 log.warning("cannot take from the queue just now: %s", error)
                 claimed = False
             if not claimed:
-                try:
-                    await asyncio.wait_for(self._wake.wait(), _IDLE_POLL)
-                except TimeoutError:
-                    continue
+                # Not `wait_for`: before Python 3.12 it can lose a cancellation that comes with the wake-up.
+                with suppress(TimeoutError):
+                    async with asyncio.timeout(_IDLE_POLL):
+                        await self._wake.wait()
 
     async def _claim(self) -> bool:
         try:

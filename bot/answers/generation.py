@@ -19,6 +19,9 @@ from model.lookup_tag import Lookup, TagFilter
 # What a worker that cannot go on with an unfinished message is told; the model answers in the thread's language.
 _GO_ON = "Go on exactly where you stopped, without repeating anything."
 
+# How long a request to Discord that is under way is waited for when the bot stops.
+_LAST_SECONDS = 3.0
+
 
 @dataclass(frozen=True)
 class Outcome:
@@ -86,23 +89,28 @@ class Generator:
         generation, begun = await self._prepare(work)
         draft = Draft(work.conversation.language, begun)
         presenter = Presenter(scene, self._pace, lambda raw: self._store.save_text(work, raw))
-        tasks = [
-            asyncio.create_task(self._read(generation, draft, presenter), name="read"),
-            asyncio.create_task(stop.wait(), name="stop"),
-            asyncio.create_task(presenter.run(), name="present"),
-        ]
+        reading = asyncio.create_task(self._read(generation, draft, presenter), name="read")
+        showing = asyncio.create_task(presenter.run(), name="show")
+        stopping = asyncio.create_task(stop.wait(), name="stop")
         try:
-            done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
-            for task in done:
-                task.result()
+            done, _ = await asyncio.wait({reading, showing, stopping}, return_when=asyncio.FIRST_COMPLETED)
+            if stopping not in done:
+                for task in done:
+                    task.result()
+            # What is being sent to Discord just now is let through: whether a cut-off request arrived, nobody knows.
+            presenter.end()
+            await showing
         except BaseException:
+            reading.cancel()
+            presenter.end()
+            await asyncio.wait({showing}, timeout=_LAST_SECONDS)
             with suppress(Exception):
                 await self._store.save_text(work, draft.raw)
             raise
         finally:
-            for task in tasks:
+            for task in (reading, showing, stopping):
                 task.cancel()
-            await asyncio.gather(*tasks, return_exceptions=True)
+            await asyncio.gather(reading, showing, stopping, return_exceptions=True)
         return draft.finish()
 
     async def _prepare(self, work: Work) -> tuple[Generation, str]:

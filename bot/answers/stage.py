@@ -23,6 +23,11 @@ class Phase(enum.Enum):
 class Scene(Protocol):
     """The place in a thread where one answer stands. Methods raise `StageError`, or `ThreadGone` for good."""
 
+    @property
+    def place(self) -> str:
+        """What Discord counts edits by: the channel's id."""
+        ...
+
     async def show(self, text: str, phase: Phase) -> None:
         """Make this the answer's text, in as many Discord messages as it takes; empty text shows that it comes."""
         ...
@@ -59,6 +64,7 @@ class RecordingScene:
     shown: list[tuple[str, Phase]] = field(default_factory=list)
     notes: list[CanonNote] = field(default_factory=list)
     error: Exception | None = None
+    place: str = "0"
 
     async def show(self, text: str, phase: Phase) -> None:
         """Record it, or raise the planted error."""

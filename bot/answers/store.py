@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import timedelta
 
-from model.wikipedia import Page
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from bot.conversations.repository import ConversationRepository
@@ -21,6 +20,7 @@ from bot.database.tables import (
 from bot.errors import LeaseLost
 from bot.queue.repository import JobQueue, Limits
 from model.lookup_tag import Lookup
+from model.wikipedia import Page
 
 
 @dataclass(frozen=True)
@@ -133,7 +133,8 @@ class AnswerStore:
             queue = JobQueue(session, self._limits)
             queue.end(await self._ours(queue, work.job), job_status, error)
             answer = await session.get_one(Message, work.answer.id)
-            answer.status = answer_status
+            if answer.status != MessageStatus.WAITING:  # a member has asked for more of it already
+                answer.status = answer_status
         work.answer.status = answer_status
 
     async def put_back(self, work: Work, *, after: float, fault: bool) -> bool:

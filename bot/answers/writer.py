@@ -13,6 +13,7 @@ import logging
 from collections.abc import Awaitable, Callable
 
 from bot.answers.generation import Generator, Outcome
+from bot.answers.presenter import Pace
 from bot.answers.stage import Phase, Scene, Stage
 from bot.answers.store import AnswerStore, Work
 from bot.canon import Canon
@@ -43,9 +44,12 @@ STOPPED = "stopped"
 class Writer:
     """Writes answers: one call of `write` a job."""
 
-    def __init__(self, store: AnswerStore, generator: Generator, canon: Canon, stage: Stage) -> None:
+    def __init__(
+        self, store: AnswerStore, generator: Generator, canon: Canon, stage: Stage, pace: Pace
+    ) -> None:
         self._store = store
         self._generator = generator
+        self._pace = pace
         self._canon = canon
         self._stage = stage
 
@@ -75,7 +79,9 @@ class Writer:
     async def _write(self, work: Work, scene: Scene, stop: asyncio.Event) -> None:
         if work.answer.status != MessageStatus.WRITTEN:
             await self._generate(work, scene, stop)
-        await scene.show(self._final_text(work), Phase.DONE)
+        text = self._final_text(work)
+        await self._pace.final_turn(scene.place, text)
+        await scene.show(text, Phase.DONE)
         if work.answer.lookup_term and work.answer.lookup_language:
             lookup = Lookup(work.answer.lookup_term, work.answer.lookup_language)
             await self._look_up(work, scene, work.answer.id, lookup)

@@ -273,7 +273,12 @@ class ConversationService:
             raise NotTheLastAnswer
         repository = ConversationRepository(session)
         conversation = await repository.get(answer.conversation_id)
-        if await repository.pending_job(conversation.id) is not None:
+        pending = await repository.pending_job(conversation.id)
+        # A written answer only waits for its look-up to be posted; what is asked for now runs after that.
+        posting = (
+            pending is not None and pending.answer_id == answer_id and answer.status == MessageStatus.WRITTEN
+        )
+        if pending is not None and not posting:
             raise StillWriting
         if conversation.active_leaf_id != answer_id:
             raise NotTheLastAnswer

@@ -11,7 +11,7 @@ import discord
 from discord import ui
 
 from bot.answers.stage import Phase
-from bot.words import Words, mark
+from bot.words import Words, to_say
 
 
 class Action(enum.StrEnum):
@@ -40,10 +40,10 @@ _LOOKS: dict[Action, tuple[str | None, discord.ButtonStyle]] = {
     Action.NEWER: ("▶️", discord.ButtonStyle.secondary),
 }
 _LABELS: dict[Action, str] = {
-    Action.STOP: mark("Stop"),
-    Action.REGENERATE: mark("Again"),
-    Action.CONTINUE: mark("Go on"),
-    Action.RETRY: mark("Try again"),
+    Action.STOP: to_say("Stop"),
+    Action.REGENERATE: to_say("Again"),
+    Action.CONTINUE: to_say("Go on"),
+    Action.RETRY: to_say("Try again"),
 }
 _BY_PHASE: dict[Phase, tuple[Action, ...]] = {
     Phase.WAITING: (Action.STOP,),

@@ -48,10 +48,16 @@ class DiscordScene:
         self._siblings = siblings
         self._posts: list[Post] | None = None
 
+    @property
+    def place(self) -> str:
+        """The thread's id."""
+        return str(self._channel_id)
+
     async def show(self, text: str, phase: Phase) -> None:
         """Split the text, edit what changed, send what is new, delete what is too much."""
-        safe = for_message(text)
-        parts = [part.text for part in split(safe)] or [self._words.say("✍️ …")]
+        growing = phase is Phase.WRITING
+        safe = for_message(text, growing=growing)
+        parts = [part.text for part in split(safe, growing=growing)] or ["✍️ …"]
         with translated():
             posts = await self._known_posts()
             if len(parts) > len(posts):

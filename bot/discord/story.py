@@ -13,7 +13,7 @@ from bot.conversations.repository import Opening
 from bot.discord.errors import translated
 from bot.discord.opening import language_of, quoted, title_from
 from bot.discord.replies import NOBODY, reply_error, whisper
-from bot.words import mark, words_for
+from bot.words import to_say, words_for
 from model.languages import LANGUAGES, find_language
 
 if TYPE_CHECKING:
@@ -27,8 +27,8 @@ class StoryCog(commands.Cog):
     """Parses, calls the conversation service, renders."""
 
     story = app_commands.Group(
-        name=locale_str(mark("story")),
-        description=locale_str(mark("Write fan fiction together")),
+        name=locale_str(to_say("story")),
+        description=locale_str(to_say("Write fan fiction together")),
         guild_only=True,
     )
 
@@ -36,7 +36,7 @@ class StoryCog(commands.Cog):
         self._client = client
         self._parts = parts
         self._write_about = app_commands.ContextMenu(
-            name=locale_str(mark("Write about this")), callback=self.write_about
+            name=locale_str(to_say("Write about this")), callback=self.write_about
         )
         self._write_about.guild_only = True
 
@@ -49,23 +49,23 @@ class StoryCog(commands.Cog):
         self._client.tree.remove_command(self._write_about.name, type=self._write_about.type)
 
     @story.command(
-        name=locale_str(mark("start")),
-        description=locale_str(mark("Begin a story: I open a thread and answer in your language")),
+        name=locale_str(to_say("start")),
+        description=locale_str(to_say("Begin a story: I open a thread and answer in your language")),
     )
     @app_commands.rename(
-        prompt=locale_str(mark("prompt")),
-        language=locale_str(mark("language")),
-        visibility=locale_str(mark("visibility")),
+        prompt=locale_str(to_say("prompt")),
+        language=locale_str(to_say("language")),
+        visibility=locale_str(to_say("visibility")),
     )
     @app_commands.describe(
-        prompt=locale_str(mark("What would you like to read or write?")),
-        language=locale_str(mark("The language of the story; otherwise that of your prompt")),
-        visibility=locale_str(mark("Who sees the thread")),
+        prompt=locale_str(to_say("What would you like to read or write?")),
+        language=locale_str(to_say("The language of the story; otherwise that of your prompt")),
+        visibility=locale_str(to_say("Who sees the thread")),
     )
     @app_commands.choices(
         visibility=[
-            app_commands.Choice(name=locale_str(mark("everyone")), value="public"),
-            app_commands.Choice(name=locale_str(mark("only me and those I invite")), value="private"),
+            app_commands.Choice(name=locale_str(to_say("everyone")), value="public"),
+            app_commands.Choice(name=locale_str(to_say("only me and those I invite")), value="private"),
         ]
     )
     @app_commands.checks.bot_has_permissions(send_messages_in_threads=True)
@@ -179,8 +179,8 @@ class StoryCog(commands.Cog):
         await whisper(interaction, words.say("Your thread is open: {thread}", thread=link))
 
     @app_commands.command(
-        name=locale_str(mark("queue")),
-        description=locale_str(mark("Where your requests stand, and for how long")),
+        name=locale_str(to_say("queue")),
+        description=locale_str(to_say("Where your requests stand, and for how long")),
     )
     @app_commands.guild_only()
     async def queue(self, interaction: discord.Interaction) -> None:
@@ -202,7 +202,9 @@ class StoryCog(commands.Cog):
             lines.append(words.say("None of them is yours."))
         await whisper(interaction, "\n".join(lines))
 
-    @app_commands.command(name=locale_str(mark("help")), description=locale_str(mark("How to write with me")))
+    @app_commands.command(
+        name=locale_str(to_say("help")), description=locale_str(to_say("How to write with me"))
+    )
     async def help(self, interaction: discord.Interaction) -> None:
         """A page of help in the member's language."""
         words = words_for(str(interaction.locale))

@@ -1,7 +1,7 @@
 """The words that the bot itself says, in the language of who reads them: gettext catalogues (`locales/*.po`) read
 with Babel, so no compile step. English is in the code; `make words` collects it.
 
-In code: `words.say("Hello, {name}.", name=…)`, `words.plural("{n} word", "{n} words", n)`, and `mark("…")` around a
+In code: `words.say("Hello, {name}.", name=…)`, `words.plural("{n} word", "{n} words", n)`, and `to_say("…")` around a
 constant that is translated later.
 """
 
@@ -25,7 +25,7 @@ LOCALES = Path(__file__).parent / "locales"
 _BABEL_NAMES = {"no": "nb", "zh": "zh_Hans", "sr": "sr_Cyrl"}
 
 
-def mark(text: str) -> str:
+def to_say(text: str) -> str:
     """The text itself; tells the extraction that it is to be translated where it is used."""
     return text
 

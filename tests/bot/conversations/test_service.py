@@ -166,6 +166,17 @@ async def test_a_double_click_queues_one_answer(database: Database) -> None:
         await service(database).regenerate(first.answer_id, 1, None)
 
 
+async def test_a_written_answer_can_be_gone_on_with_while_its_look_up_is_posted(database: Database) -> None:
+    first = await begin(database)
+    await run_job(database)
+    async with database.transaction() as session:
+        (await session.get_one(Message, first.answer_id)).status = MessageStatus.WRITTEN
+    more = await service(database).go_on(first.answer_id, 1, None)
+    assert (await job(database, more.job_id)).status == JobStatus.QUEUED
+    with pytest.raises(StillWriting):
+        await service(database).go_on(first.answer_id, 1, None)
+
+
 async def test_paging_between_siblings(database: Database) -> None:
     first = await begin(database)
     await answered(database, first, "first")
