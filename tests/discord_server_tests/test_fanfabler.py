@@ -78,7 +78,6 @@ async def stage(discord: DiscordServer, scene: Scene, tmp_path: Path) -> AsyncIt
             "DATABASE_URL": url,
             "WORKER_URL": f"{worker.url}/v1",
             "WIKIPEDIA_URL": NOWHERE,
-            "LEASE_SECONDS": "1.0",
         }
         yield Stage(discord, scene.channel, scene.alice, engine, environment)
 
@@ -150,6 +149,7 @@ async def test_the_gateway_goes_away_in_the_middle_of_an_answer(stage: Stage, re
 async def test_a_bot_that_is_killed_goes_on_where_it_was(stage: Stage) -> None:
     stage.engine.script(LONG, LONG)
     stage.engine.tokens_per_second = 150
+    stage.environment["LEASE_SECONDS"] = "2"
     process = await spawn_bot(stage)
     thread = await stage.start_story("a long one")
     await stage.discord.wait_for(lambda: len(stage.own(thread)[0].content) > 200)
