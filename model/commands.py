@@ -44,6 +44,9 @@ def _serve(options: argparse.Namespace, settings: WorkerSettings) -> int:
         format="%(asctime)s %(levelname)s %(name)s %(message)s",
         stream=sys.stderr,
     )
+    if options.log_level != "debug":
+        # transformers' continuous batching tells all its sizes at each start.
+        logging.getLogger("ContinuousBatchingLogger").setLevel(logging.WARNING)
     preset = _preset(options, settings)
     check_address(options.host, settings.worker_token)
     _check(preset, settings, random_weights=options.random_weights)
@@ -119,25 +122,30 @@ def _models(options: argparse.Namespace, settings: WorkerSettings) -> int:
 
     where = {"embedded_source": settings.embedded_model_path, "cache": settings.fanfabler_cache}
     table = Table(box=None, padding=(0, 2, 0, 0))
-    for heading in ("preset", "model", "adapter", "memory", "weights", "here"):
-        table.add_column(heading, no_wrap=heading in {"preset", "weights"})
+    for heading in ("preset", "model", "adapter", "memory", "weights", "runs here"):
+        table.add_column(heading, no_wrap=heading not in {"memory", "weights"})
+    obstacles = []
     for preset in list_presets():
         adapter = preset.active_adapter()
+        found = obstacle(preset, **where)
+        obstacles += [found] if found else []
         memory = f"{preset.memory.ram:g} GiB"
         if preset.memory.gpu is not None:
-            memory = f"GPU {preset.memory.gpu:g} GiB, {memory}"
+            memory = f"{preset.memory.gpu:g} GiB GPU, {memory}"
         table.add_row(
             preset.name,
-            preset.base.repo or preset.base.name,
-            adapter.name if adapter else "none",
+            preset.base.name,
+            adapter.name if adapter else "–",
             memory,
             weights_state(preset, **where),
-            obstacle(preset, **where) or "runs",
+            "no" if found else "yes",
         )
     machine = this_machine()
     gpu = f"{machine.gpu}, {machine.gpu_memory / GIB:.0f} GiB" if machine.gpu else "no GPU"
-    console = Console()
+    console = Console(highlight=False, soft_wrap=True)
     console.print(table)
+    for sentence in obstacles:
+        console.print(sentence)
     console.print(f"This machine: {machine.free_ram / GIB:.0f} of {machine.ram / GIB:.0f} GiB free, {gpu}.")
     return 0
 

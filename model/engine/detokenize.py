@@ -25,23 +25,35 @@ class IncrementalDetokenizer:
         self._tokenizer = tokenizer
         self._ids = list(prompt_ids[-_CONTEXT:])
         self._begin = 0
-        self._shown = len(self._ids)
+        self._whole = len(self._ids)
+        """Up to here the tokens make up whole characters, and are shown."""
+        self._shown = len(self._decode())
+        """Characters of the text from `_begin` on that are shown."""
+        self._held = 0
 
     def feed(self, token_ids: tuple[int, ...]) -> str:
-        self._ids += token_ids
-        text, shown = self._decode(), self._decode(self._shown)
-        if text.endswith(_REPLACEMENT) and len(self._ids) - self._shown < _PATIENCE:
-            return ""
-        self._begin, self._shown = self._shown, len(self._ids)
-        if self._begin == self._shown:
-            return ""
-        return text[len(shown) :]
+        return "".join([self._feed(token_id) for token_id in token_ids])
 
     def finish(self) -> str:
-        text = self._decode()[len(self._decode(self._shown)) :]
-        self._begin = self._shown = len(self._ids)
-        return text.rstrip(_REPLACEMENT)
+        rest = self._decode()[self._shown :]
+        self._shown += len(rest)
+        return rest.rstrip(_REPLACEMENT)
 
-    def _decode(self, end: int | None = None) -> str:
-        text: str = self._tokenizer.decode(self._ids[self._begin : end], skip_special_tokens=True)
+    def _feed(self, token_id: int) -> str:
+        self._ids.append(token_id)
+        self._held += 1
+        text = self._decode()
+        certain = text.rstrip(_REPLACEMENT)
+        if len(certain) == len(text) or self._held >= _PATIENCE:
+            new = text[self._shown :]
+            self._begin, self._whole, self._held = self._whole, len(self._ids), 0
+            self._shown = len(self._decode())
+            return new
+        new = certain[self._shown :]
+        if new:
+            self._shown, self._held = len(certain), 0
+        return new
+
+    def _decode(self) -> str:
+        text: str = self._tokenizer.decode(self._ids[self._begin :], skip_special_tokens=True)
         return text

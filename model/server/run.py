@@ -15,7 +15,7 @@ import os
 import signal
 import sys
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 from aiohttp import web
@@ -73,29 +73,42 @@ async def serve(
         shutdown_timeout=options.grace,
     )
     await runner.setup()
-    stop = _stop_event()
-    try:
-        address = await _listen(runner, options)
-        loading = asyncio.ensure_future(_in_thread(load))
-        stopping = asyncio.ensure_future(_stopped(stop, with_parent=options.with_parent))
-        await asyncio.wait({loading, stopping}, return_when=asyncio.FIRST_COMPLETED)
-        if not loading.done():
-            log.info("stopped while loading")
-            return 0
-        await worker.open(loading.result())
-        announce(address)
-        failing = asyncio.ensure_future(worker.failed())
-        await asyncio.wait({failing, stopping}, return_when=asyncio.FIRST_COMPLETED)
-        if failing.done():
-            log.error("the engine has failed: %s", worker.reason)
-            return 1
-        log.info("stopping; %d answers are running", worker.load.running)
+    with _stop_signals() as stop:
+        stopping = asyncio.create_task(_stopped(stop, with_parent=options.with_parent))
+        try:
+            address = await _listen(runner, options)
+            return await _serve_until(stopping, load, worker, lambda: announce(address))
+        finally:
+            stopping.cancel()
+            if worker.state != "failed":
+                worker.state, worker.reason = "stopping", "The worker is stopping."
+            await runner.cleanup()
+            await worker.close()
+
+
+async def _serve_until(
+    stopping: asyncio.Task[None],
+    load: Callable[[], Sequence[ServedModel]],
+    worker: Worker,
+    announce: Callable[[], None],
+) -> int:
+    """Load, serve, and return the exit status once it is told to stop or fails."""
+    loading = asyncio.create_task(_in_thread(load))
+    await asyncio.wait({loading, stopping}, return_when=asyncio.FIRST_COMPLETED)
+    if not loading.done():
+        log.info("stopped while loading")
+        loading.cancel()
         return 0
-    finally:
-        if worker.state != "failed":
-            worker.state, worker.reason = "stopping", "The worker is stopping."
-        await runner.cleanup()
-        await worker.close()
+    await worker.open(loading.result())
+    announce()
+    failing = asyncio.create_task(worker.failed())
+    await asyncio.wait({failing, stopping}, return_when=asyncio.FIRST_COMPLETED)
+    if failing.done():
+        log.error("the engine has failed: %s", worker.reason)
+        return 1
+    failing.cancel()
+    log.info("stopping; %d answers are running", worker.load.running)
+    return 0
 
 
 async def _listen(runner: web.AppRunner, options: ServeOptions) -> str:
@@ -111,8 +124,9 @@ async def _listen(runner: web.AppRunner, options: ServeOptions) -> str:
     return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
 
 
-def _stop_event() -> asyncio.Event:
-    """Set by the first SIGTERM or SIGINT; a second one ends the process at once."""
+@contextlib.contextmanager
+def _stop_signals() -> Iterator[asyncio.Event]:
+    """An event that the first SIGTERM or SIGINT sets; a second one ends the process at once."""
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
 
@@ -125,7 +139,12 @@ def _stop_event() -> asyncio.Event:
         # Windows' loops know no signal handlers; there Ctrl-C ends the process as KeyboardInterrupt.
         with contextlib.suppress(NotImplementedError):
             loop.add_signal_handler(signum, on_signal)
-    return stop
+    try:
+        yield stop
+    finally:
+        for signum in (signal.SIGTERM, signal.SIGINT):
+            with contextlib.suppress(NotImplementedError):
+                loop.remove_signal_handler(signum)
 
 
 async def _stopped(stop: asyncio.Event, *, with_parent: bool) -> None:

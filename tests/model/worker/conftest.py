@@ -32,13 +32,13 @@ class Running:
 
 @asynccontextmanager
 async def listening(
-    models: Sequence[ServedModel], token: str | None = None, max_body: int = MAX_BODY
+    models: Sequence[ServedModel], token: str | None = None, max_body: int = MAX_BODY, port: int = 0
 ) -> AsyncIterator[Running]:
     """Serve these models by real HTTP until the block ends."""
     worker = Worker()
     runner = web.AppRunner(build_app(worker, token=token, max_body=max_body), handler_cancellation=True)
     await runner.setup()
-    site = web.TCPSite(runner, "127.0.0.1", 0)
+    site = web.TCPSite(runner, "127.0.0.1", port)
     await site.start()
     url = f"http://127.0.0.1:{runner.addresses[0][1]}"
     client = openai.AsyncOpenAI(base_url=f"{url}/v1", api_key=token or "none", max_retries=0)

@@ -1,0 +1,135 @@
+"""How the next token is chosen: the same choice as transformers' own processors leave, and really per
+request."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from transformers import (
+    LogitsProcessorList,
+    RepetitionPenaltyLogitsProcessor,
+    TemperatureLogitsWarper,
+    TopKLogitsWarper,
+    TopPLogitsWarper,
+)
+
+from model.engine.base import Sampling
+from model.engine.sampling import SamplingState, draw, penalise, top
+
+
+def logits(rows: int = 1, vocabulary: int = 2048, scale: float = 3.0) -> torch.Tensor:
+    return torch.randn(rows, vocabulary, generator=torch.Generator().manual_seed(7)) * scale
+
+
+def drawn(row: torch.Tensor, sampling: Sampling, times: int) -> torch.Tensor:
+    """How often each token is drawn."""
+    counts = torch.zeros(row.shape[-1])
+    for seed in range(times):
+        state = SamplingState(Sampling(**{**vars_of(sampling), "seed": seed}), prompt_length=0)
+        counts[draw(row.clone(), [state])] += 1
+    return counts
+
+
+def vars_of(sampling: Sampling) -> dict:
+    return {name: getattr(sampling, name) for name in Sampling.__slots__}
+
+
+@pytest.mark.parametrize(
+    ("sampling", "warpers"),
+    [
+        (
+            Sampling(temperature=0.7, top_k=20, top_p=0.9),
+            [TemperatureLogitsWarper(0.7), TopKLogitsWarper(20), TopPLogitsWarper(0.9)],
+        ),
+        (Sampling(temperature=1.3, top_p=0.8), [TemperatureLogitsWarper(1.3), TopPLogitsWarper(0.8)]),
+        (Sampling(temperature=0.5), [TemperatureLogitsWarper(0.5)]),
+        (Sampling(top_k=5), [TopKLogitsWarper(5)]),
+    ],
+)
+def test_tokens_are_drawn_as_often_as_transformers_would(sampling: Sampling, warpers: list):
+    row = logits()
+    expected = LogitsProcessorList(warpers)(None, row.clone()).softmax(-1)[0]
+    counts = drawn(row, sampling, 800)
+    assert not counts[expected == 0].any()
+    assert (counts / 800 - expected).abs().max() < 0.07
+
+
+def test_a_flat_distribution_is_cut_at_top_p_too():
+    row = logits(vocabulary=40_000, scale=0.01)
+    expected = TopPLogitsWarper(0.5)(None, row.clone()).softmax(-1)[0]
+    counts = drawn(row, Sampling(top_p=0.5), 100)
+    assert not counts[expected == 0].any()
+    assert (counts > 0).sum() > 90
+
+
+@pytest.mark.parametrize("columns", [2048, 4096 + 3, 262_144])
+def test_the_highest_are_found_whatever_the_size_of_the_vocabulary(columns: int):
+    scores = logits(3, columns)
+    values, tokens = top(scores, 20)
+    assert torch.equal(values, scores.topk(20).values)
+    assert torch.equal(scores.gather(-1, tokens), values)
+
+
+def test_each_row_of_a_batch_is_drawn_as_if_it_were_alone():
+    rows = logits(4)
+    samplings = [
+        Sampling(temperature=0.3, top_k=3, seed=1),
+        Sampling(temperature=2.0, seed=2),
+        Sampling(top_p=0.4, seed=3),
+        Sampling(temperature=1.5, top_k=900, top_p=0.99, seed=4),
+    ]
+    together = draw(rows.clone(), [SamplingState(sampling, 0) for sampling in samplings])
+    alone = [draw(rows[[row]].clone(), [SamplingState(samplings[row], 0)])[0] for row in range(4)]
+    assert together.tolist() == [int(token) for token in alone]
+
+
+def test_a_seed_repeats_an_answer_and_its_positions_differ():
+    def sequence(seed: int | None) -> list[int]:
+        state, tokens = SamplingState(Sampling(temperature=1.5, seed=seed), 1), []
+        for _ in range(12):
+            state.read_tokens([0], tokens)
+            tokens.append(int(draw(logits(), [state])[0]))
+        return tokens
+
+    assert sequence(5) == sequence(5) != sequence(6)
+    assert len(set(sequence(5))) > 3
+    assert sequence(None) != sequence(None)
+
+
+def test_the_repetition_penalty_is_that_of_transformers():
+    row, prompt, answer = logits(), [5, 9, 9, 300], [17, 5]
+    expected = RepetitionPenaltyLogitsProcessor(1.4)(torch.tensor([prompt + answer]), row.clone())[0]
+    state = SamplingState(Sampling(repetition_penalty=1.4), len(prompt))
+    state.read_tokens(prompt, [])
+    state.read_tokens(prompt, answer)
+    penalised = row[0].clone()
+    penalise(penalised, state)
+    assert torch.allclose(penalised, expected)
+
+
+def test_frequency_and_presence_count_generated_tokens_only():
+    row = logits()[0]
+    state = SamplingState(Sampling(frequency_penalty=0.5, presence_penalty=0.25), 2)
+    state.read_tokens([7, 8], [8, 9, 9])
+    penalised = row.clone()
+    penalise(penalised, state)
+    difference = row - penalised
+    assert difference[7] == 0
+    assert difference[8].item() == pytest.approx(0.75, abs=1e-5)
+    assert difference[9].item() == pytest.approx(1.25, abs=1e-5)
+    assert (difference != 0).sum() == 2
+
+
+def test_an_evicted_request_counts_no_token_twice():
+    state = SamplingState(Sampling(frequency_penalty=1.0), 2)
+    state.read_tokens([1, 2], [3])
+    # When it is taken up again, what it had generated is part of what it begins with.
+    state.read_tokens([1, 2, 3], [4])
+    assert state.seen == {1: 0, 2: 0, 3: 1, 4: 1}
+    assert state.generated == 2
+
+
+def test_the_coldest_temperatures_draw_the_likeliest_token():
+    row = logits()
+    for temperature in (1e-9, 0.001):
+        assert draw(row.clone(), [SamplingState(Sampling(temperature=temperature), 0)])[0] == row.argmax()
