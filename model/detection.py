@@ -27,8 +27,9 @@ _MAX_CHARACTERS = 1000
 _MIN_LETTERS = {"Latn": 8, "Cyrl": 4, "Arab": 4}
 _MIN_SCORE = 0.25
 _MIN_SCORES = {"sw": 0.12}  # lid.176.ftz finds Swahili, but is never sure of it
-# Where the best guess has less than this, the expected language wins with no less than this share of its score.
-_UNSURE, _EXPECTED_SHARE = 0.5, 0.6
+# Where the best guess has less than the one, the expected language wins with no less than that share of its
+# score.
+_UNSURE, _EXPECTED_SHARE = 0.7, 1 / 3
 # Arabic and Persian have letters that the other does not use.
 _PERSIAN_LETTERS, _ARABIC_LETTERS = frozenset("پچژگکی"), frozenset("ةيكىأإؤ")
 
@@ -81,7 +82,11 @@ def detect_language(text: str, prior: str | None = None) -> str | None:
 
 
 def _close(one: str, other: str) -> bool:
-    return any(one in close and other in close for close in CLOSE_LANGUAGES)
+    return _set_of(one) == _set_of(other)
+
+
+def _set_of(code: str) -> frozenset[str]:
+    return next((close for close in CLOSE_LANGUAGES if code in close), frozenset({code}))
 
 
 def _by_letters(text: str) -> str | None:
@@ -106,15 +111,18 @@ def _script(letter: str) -> str:
 def _by_fasttext(text: str, script: str, prior: str | None) -> str | None:
     """The best guess, if it is one of the forty, written in this script, and sure enough."""
     scores: Counter[str] = Counter()
-    for guess in _detector().detect(text.replace("\n", " "), model="lite", k=10):
-        label = guess["lang"]
+    sets: Counter[frozenset[str]] = Counter()
+    for guess in _detector().detect(text.replace("\n", " ").lower(), model="lite", k=10):
+        label, score = guess["lang"], guess["score"]
         code = _LABELS_BY_SCRIPT.get(script, {}).get(label) or _LABELS.get(label, label)
-        scores[code] += guess["score"]
-    if not scores:
+        scores[code] += score
+        sets[_set_of(code)] += score
+    if not sets:
         return None
-    best, score = max(scores.items(), key=lambda item: item[1])
-    if prior is not None and score < _UNSURE and scores[prior] >= _EXPECTED_SHARE * score:
+    close, score = sets.most_common(1)[0]
+    if prior is not None and score < _UNSURE and sets[_set_of(prior)] >= _EXPECTED_SHARE * score:
         return prior
+    best = max(close, key=lambda code: (scores[code], code))
     fits = best in LANGUAGES and LANGUAGES[best].script == script
     return best if fits and score >= _MIN_SCORES.get(best, _MIN_SCORE) else None
 
