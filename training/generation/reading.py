@@ -1,0 +1,49 @@
+"""What a reply must be before anything further is paid for on its account: form, tag and language of one message."""
+
+from __future__ import annotations
+
+import re
+
+from model.conversation import break_special_tokens
+from model.detection import detect_language
+from model.languages import LANGUAGES
+from model.lookup_tag import MAX_TERM, Lookup, Reply, parse_reply
+from training.generation.errors import BadOutput
+
+_TAG = re.compile(r"[>＞》]{3}")
+LONGEST_QUESTION, LONGEST_ANSWER = 900, 6000
+"""Characters."""
+
+
+def message_text(text: str, language: str, *, longest: int) -> str:
+    """The message, trimmed. Raises `BadOutput` where it is empty, has a tag, or is in another language."""
+    text = text.replace("\r\n", "\n").strip()
+    if not any(character.isalnum() for character in text):
+        raise BadOutput("it was empty", "empty")
+    if len(text) > longest:
+        raise BadOutput(f"it was {len(text)} characters long", "too long")
+    if _TAG.search(text):
+        raise BadOutput("it had a >>> that does not belong there", "stray tag")
+    if break_special_tokens(text) != text:
+        raise BadOutput("it had a model's special tokens in it", "special tokens")
+    found = detect_language(text, language)
+    if found not in (None, language):
+        raise BadOutput(
+            f"it was written in {LANGUAGES[found].english_name} instead of "
+            f"{LANGUAGES[language].english_name}",
+            "wrong language",
+        )
+    return text
+
+
+def lookup_term(term: str, language: str) -> Lookup:
+    """The look-up of a term given as a field. Raises `BadOutput` for what cannot be a title."""
+    reply = parse_reply(f">>> {' '.join(term.split())}\n>>> {language}", language)
+    if reply.lookup is None or len(reply.lookup.term) > MAX_TERM:
+        raise BadOutput("its search term was no title that one could look up", "bad term")
+    return reply.lookup
+
+
+def split_tag(text: str, language: str) -> Reply:
+    """A reply in plain text, with the tag that it ends with."""
+    return parse_reply(text, language)
