@@ -33,7 +33,7 @@ NOTES_BEGIN = "[Notes]"
 NOTES_END = "[End of notes]"
 
 TOKENS_PER_MESSAGE = 8
-"""What role, header and end of a message cost at most, in any of the prompt formats."""
+"""What role, header and end of a message cost at most, in any format for chat models."""
 
 _LANGUAGE_LINE = re.compile(r"^Language of this conversation: .+ \((?P<code>[a-z]{2})\)\s*\Z", re.MULTILINE)
 _SPECIAL = re.compile(

@@ -19,6 +19,13 @@ from model.wikipedia.page import Page
 _HITS = 5
 _MAX_EXTRACT = 1200
 # Chinese and Serbian are kept in one script and converted: simplified and Cyrillic are asked for.
+# Operators of Wikipedia's search, some of them costly; a term is a title and has none.
+_OPERATOR = re.compile(
+    r"\b(?:insource|intitle|incategory|deepcat|deepcategory|hastemplate|linksto|morelike|morelikethis|prefix"
+    r"|subpageof|articletopic|contentmodel|filetype|inlanguage|local|pageid|boost-templates|prefer-recent):"
+    r"|(?:^|(?<=\s))[-!~]+",
+    re.IGNORECASE,
+)
 _VARIANTS = {"zh": "zh-cn", "sr": "sr-ec"}
 
 
@@ -26,11 +33,15 @@ def search_request(term: str, language: Language) -> dict[str, str]:
     """The one request of a look-up: the first hits of a search, each with all that is shown of a page."""
     return {
         "generator": "search",
-        "gsrsearch": term,
+        "gsrsearch": _without_operators(term),
         "gsrnamespace": "0",
         "gsrlimit": str(_HITS),
         **_page_request(language),
     }
+
+
+def _without_operators(term: str) -> str:
+    return " ".join(_OPERATOR.sub(" ", term).split()) or term
 
 
 def title_request(title: str, language: Language) -> dict[str, str]:

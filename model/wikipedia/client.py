@@ -18,6 +18,7 @@ import aiohttp
 
 from model.errors import WikipediaUnavailable
 from model.languages import LANGUAGES, Language
+from model.lookup_tag import MAX_TERM
 from model.wikipedia.answer import Found, read_answer, same_title, search_request, title_request
 from model.wikipedia.page import MemoryCache, Page, PageCache
 
@@ -74,7 +75,7 @@ class WikipediaClient:
         language = LANGUAGES.get(language_code)
         if language is None:
             raise ValueError(f"{language_code!r} is not the code of one of the languages")
-        term = " ".join(term.split())
+        term = " ".join(term.split())[:MAX_TERM]
         if not term:
             return None
         key = cache_key(term, language.code)

@@ -84,6 +84,25 @@ async def test_one_request_brings_all_that_is_shown(client: WikipediaClient, sta
     assert int(query["exchars"]) <= 1200
 
 
+@pytest.mark.parametrize(
+    ("term", "asked"),
+    [
+        ("Re:Zero", "Re:Zero"),
+        ("Spider-Man", "Spider-Man"),
+        ("insource:/.*/ Dune", "/.*/ Dune"),
+        ("-Dune !Herbert", "Dune Herbert"),
+        ("morelike:Dune", "Dune"),
+        ("x" * 1000, "x" * 200),
+    ],
+)
+async def test_a_term_is_searched_for_without_operators(
+    client: WikipediaClient, stand_in: StandIn, term: str, asked: str
+) -> None:
+    stand_in.answer = answering(pages(DUNE))
+    await client.lookup(term, "en")
+    assert stand_in.queries[0]["gsrsearch"] == asked
+
+
 @pytest.mark.parametrize(("code", "variant"), [("zh", "zh-cn"), ("sr", "sr-ec"), ("ko", None)])
 async def test_chinese_and_serbian_come_in_the_script_of_the_table(
     client: WikipediaClient, stand_in: StandIn, code: str, variant: str | None
