@@ -57,6 +57,10 @@ def main(arguments: list[str] | None = None) -> int:
         logging.basicConfig(
             level=settings.log_level, format="%(asctime)s %(levelname)-7s %(name)s: %(message)s"
         )
+        for name in ("alembic", "httpx2"):  # what they tell is of no use to an operator
+            logging.getLogger(name).setLevel(
+                max(logging.WARNING, logging.getLogger(name).getEffectiveLevel())
+            )
         return _run(options, settings)
     except BotError as error:
         print(error, file=sys.stderr)

@@ -44,7 +44,9 @@ class Foundation:
 
 
 @asynccontextmanager
-async def open_foundation(settings: Settings) -> AsyncIterator[Foundation]:
+async def open_foundation(
+    settings: Settings, *, worker_arguments: tuple[str, ...] = ()
+) -> AsyncIterator[Foundation]:
     """Open and migrate the database, reach the worker (starting a local one where none is named), and Wikipedia."""
     async with AsyncExitStack() as stack:
         database = await stack.enter_async_context(open_database(settings.database_url))
@@ -52,7 +54,7 @@ async def open_foundation(settings: Settings) -> AsyncIterator[Foundation]:
         url = settings.worker_url
         token = settings.worker_token.get_secret_value() if settings.worker_token else None
         if url is None:
-            local = await stack.enter_async_context(local_worker(settings.preset))
+            local = await stack.enter_async_context(local_worker(settings.preset, arguments=worker_arguments))
             await local.wait_ready()
             url, token = local.url, local.token
         client = await stack.enter_async_context(open_client(url, token))

@@ -127,36 +127,37 @@ class Dispatcher:
             return True  # another process began an answer in the same thread at the same instant: look again
         if job is None:
             return False
+        if (earlier := self._running.get(job.id)) is not None:
+            earlier[1].cancel()  # our own lease on it had run out; what it writes now is no longer kept
         stop = asyncio.Event()
         if job.cancel_requested:
             stop.set()
         self._notices.pop(job.id, None)
         task = asyncio.create_task(self._writer.write(job, stop), name=f"answer-{job.answer_id}")
         self._running[job.id] = (job, task, stop)
-        task.add_done_callback(lambda _: self._done(job.id))
+        task.add_done_callback(lambda done: self._done(job.id, done))
         return True
 
-    def _done(self, job_id: int) -> None:
-        self._running.pop(job_id, None)
+    def _done(self, job_id: int, task: asyncio.Task[None]) -> None:
+        if (entry := self._running.get(job_id)) is not None and entry[1] is task:
+            del self._running[job_id]
         self._wake.set()
 
     async def _hold(self) -> None:
         if not self._running:
             return
-        ids = list(self._running)
+        entries = dict(self._running)
+        leases = {job_id: str(job.lease_owner) for job_id, (job, _, _) in entries.items()}
         async with self._database.transaction() as session:
             queue = JobQueue(session, self._limits)
-            held = await queue.hold(ids, self._store.owner, self._lease)
-            cancelled = await queue.cancelled_among(ids)
-        for job_id in ids:
-            entry = self._running.get(job_id)
-            if entry is None:
-                continue
+            held = await queue.hold(leases, self._lease)
+            cancelled = await queue.cancelled_among(list(leases))
+        for job_id, (_, task, stop) in entries.items():
             if job_id in cancelled:
-                entry[2].set()
-            elif job_id not in held:
-                log.warning("job %s was taken over by another process", job_id)
-                entry[1].cancel()
+                stop.set()
+            elif job_id not in held and not task.done():
+                log.warning("the lease on job %s was lost", job_id)
+                task.cancel()
 
     async def _take_back(self, *, dead_owners: bool = False) -> None:
         async with self._database.transaction() as session:

@@ -40,7 +40,7 @@ class AnswerStore:
     def __init__(self, database: Database, limits: Limits, owner: str) -> None:
         self._database = database
         self._limits = limits
-        self.owner = owner
+        self._owner = owner
 
     async def peek(self, job: Job) -> Work:
         """What the job is about."""
@@ -62,8 +62,9 @@ class AnswerStore:
         answer = path.pop()
         return Work(job, conversation, answer, path, await conversations.notes(conversation.id))
 
-    async def _ours(self, queue: JobQueue, job: Job) -> Job:
-        row = await queue.owned(job.id, self.owner)
+    @staticmethod
+    async def _ours(queue: JobQueue, job: Job) -> Job:
+        row = await queue.owned(job)
         if row is None:
             raise LeaseLost
         return row
@@ -146,4 +147,4 @@ class AnswerStore:
     async def claim(self, lease: timedelta) -> Job | None:
         """The next job, now ours."""
         async with self._database.transaction() as session:
-            return await JobQueue(session, self._limits).claim(self.owner, lease)
+            return await JobQueue(session, self._limits).claim(self._owner, lease)

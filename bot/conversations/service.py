@@ -120,7 +120,7 @@ class ConversationService:
                 return None
             if await repository.knows(said.message_id):
                 return None
-            await repository.member(said.author_id, said.locale)
+            member = await repository.member(said.author_id, said.locale)
             pending = await repository.pending_job(conversation.id)
             joins = pending is not None and pending.status == JobStatus.QUEUED and pending.attempts == 0
             answer = await session.get_one(Message, pending.answer_id) if pending else None
@@ -139,7 +139,9 @@ class ConversationService:
                 queued = Queued(conversation.id, answer.id, pending.id)
             else:
                 answer = await repository.add_answer(conversation, message.id)
-                job = await self._enqueue(session, conversation, answer, said.author_id, said.locale)
+                # A message tells no locale; the member's last command or button did.
+                locale = said.locale or member.locale
+                job = await self._enqueue(session, conversation, answer, said.author_id, locale)
                 queued = Queued(conversation.id, answer.id, job.id)
         self._wake()
         return queued

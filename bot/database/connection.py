@@ -3,8 +3,10 @@ begun as a writer, so that a reader never finds, half-way, that it may not write
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
+from contextvars import ContextVar
 from typing import Any
 
 from sqlalchemy import Connection, event
@@ -12,17 +14,28 @@ from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker, create_async_engine
 
-from bot.errors import SettingsError
+from bot.errors import BotError, SettingsError
 
 BUSY_TIMEOUT_MS = 15_000
 
 
+_inside: ContextVar[bool] = ContextVar("inside_a_transaction", default=False)
+
+
+class NestedTransaction(BotError):
+    """A transaction was begun inside another one of the same task: it would wait for itself."""
+
+
 class Database:
-    """A connection pool and the transactions over it."""
+    """A connection pool and the transactions over it. SQLite has one writer, so there the tasks of a process take
+    turns in the order in which they came, instead of all asking the file again and again."""
 
     def __init__(self, engine: AsyncEngine) -> None:
         self.engine = engine
         self._sessions = async_sessionmaker(engine, expire_on_commit=False)
+        self._turn: AbstractAsyncContextManager[object] = (
+            asyncio.Lock() if engine.dialect.name == "sqlite" else nullcontext()
+        )
 
     @property
     def dialect(self) -> str:
@@ -31,9 +44,20 @@ class Database:
 
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[AsyncSession]:
-        """One unit of work: committed at the end, rolled back on any exception."""
-        async with self._sessions() as session, session.begin():
-            yield session
+        """One unit of work: committed at the end, rolled back on any exception.
+
+        Raises:
+            NestedTransaction: this task is in one already.
+        """
+        if _inside.get():
+            raise NestedTransaction
+        async with self._turn:
+            token = _inside.set(True)
+            try:
+                async with self._sessions() as session, session.begin():
+                    yield session
+            finally:
+                _inside.reset(token)
 
 
 def _prepare_sqlite(engine: AsyncEngine) -> None:

@@ -26,9 +26,7 @@ async def run_preview(settings: Settings, options: argparse.Namespace) -> int:
     """Serve the page until SIGINT, SIGTERM or the page's own end."""
     require_packages()
     folder: Path = options.state
-    if options.fresh:
-        shutil.rmtree(folder, ignore_errors=True)
-    folder.mkdir(parents=True, exist_ok=True)
+    _make_folder(folder, fresh=options.fresh)
     stop = asyncio.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         with suppress(NotImplementedError):
@@ -47,6 +45,12 @@ async def run_preview(settings: Settings, options: argparse.Namespace) -> int:
     return 0
 
 
+def _make_folder(folder: Path, *, fresh: bool) -> None:
+    if fresh:
+        shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True, exist_ok=True)
+
+
 def _for_preview(settings: Settings, folder: Path, preset: str | None) -> Settings:
     """The settings with a database of the preview's own, and the small model unless another is named."""
     return settings.model_copy(
@@ -60,9 +64,9 @@ def _for_preview(settings: Settings, folder: Path, preset: str | None) -> Settin
 async def _serve(settings: Settings, folder: Path, port: int) -> None:
     console = Console(stderr=True)
     # Whoever watches the terminal wants the address, not the traffic.
-    logging.getLogger("discord").setLevel(logging.WARNING)
+    logging.getLogger("discord").setLevel(logging.ERROR)
     with console.status("Loading the model …"):
-        foundation_context = open_foundation(settings)
+        foundation_context = open_foundation(settings, worker_arguments=("--log-level", "warning"))
         foundation = await foundation_context.__aenter__()
     try:
         bot = build_bot(foundation)

@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 import secrets
 import socket
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 
@@ -109,7 +109,8 @@ class JobQueue:
         return int(await self._session.scalar(query) or 0)
 
     async def claim(self, owner: str, lease: timedelta) -> Job | None:
-        """Take the job whose turn it is, or None.
+        """Take the job whose turn it is, or None. Its `lease_owner` is new with every claim, so that who held an
+        earlier lease on the same job, even this process itself, holds it no more.
 
         Raises:
             sqlalchemy.exc.IntegrityError: another process began an answer in the same conversation at the same
@@ -147,7 +148,7 @@ class JobQueue:
             .where(Job.id == turn.scalar_subquery(), Job.status == JobStatus.QUEUED)
             .values(
                 status=JobStatus.RUNNING,
-                lease_owner=owner,
+                lease_owner=f"{owner}:{secrets.token_hex(4)}",
                 lease_until=moment + lease,
                 attempts=Job.attempts + 1,
                 started_at=func.coalesce(Job.started_at, moment),
@@ -162,11 +163,12 @@ class JobQueue:
             )
         return job
 
-    async def hold(self, job_ids: Sequence[int], owner: str, lease: timedelta) -> set[int]:
-        """Heartbeat: push the leases on. Returns the ids that are still ours; the others were taken back."""
+    async def hold(self, leases: Mapping[int, str], lease: timedelta) -> set[int]:
+        """Heartbeat: push on the leases, given as job id → its `lease_owner`. Returns the ids that are still held;
+        the others were taken back."""
         statement = (
             update(Job)
-            .where(Job.id.in_(job_ids), Job.lease_owner == owner, Job.status == JobStatus.RUNNING)
+            .where(Job.lease_owner.in_(leases.values()), Job.status == JobStatus.RUNNING)
             .values(lease_until=now() + lease)
             .returning(Job.id)
             .execution_options(synchronize_session=False)
@@ -192,11 +194,15 @@ class JobQueue:
         await self._session.flush()
         return failed
 
-    async def owned(self, job_id: int, owner: str) -> Job | None:
-        """The job, locked, if this owner still runs it."""
+    async def owned(self, claimed: Job) -> Job | None:
+        """The job's row, locked, if it is still held by the lease under which it was claimed."""
         query = (
             select(Job)
-            .where(Job.id == job_id, Job.lease_owner == owner, Job.status == JobStatus.RUNNING)
+            .where(
+                Job.id == claimed.id,
+                Job.lease_owner == claimed.lease_owner,
+                Job.status == JobStatus.RUNNING,
+            )
             .with_for_update()
         )
         return (await self._session.scalars(query)).one_or_none()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
@@ -10,7 +11,7 @@ from alembic.migration import MigrationContext
 from sqlalchemy import Connection, inspect
 from sqlalchemy.exc import IntegrityError, StatementError
 
-from bot.database.connection import Database, create_engine
+from bot.database.connection import Database, NestedTransaction, create_engine
 from bot.database.schema import downgrade, head_revision, upgrade
 from bot.database.tables import Base, Conversation, Member, Message, Role
 from bot.errors import SettingsError
@@ -77,6 +78,28 @@ async def test_a_failed_transaction_leaves_nothing(database: Database) -> None:
         await fail_half_way()
     async with database.transaction() as session:
         assert await session.get(Member, 1) is None
+
+
+async def test_a_transaction_inside_another_is_refused_at_once(database: Database) -> None:
+    with pytest.raises(NestedTransaction):
+        async with database.transaction(), database.transaction():
+            pass
+
+
+async def test_tasks_take_turns_and_a_cancelled_one_leaves_no_lock(database: Database) -> None:
+    async def hold() -> None:
+        async with database.transaction() as session:
+            session.add(Member(id=1))
+            await session.flush()
+            await asyncio.sleep(60)
+
+    holding = asyncio.create_task(hold())
+    await asyncio.sleep(0.2)
+    holding.cancel()
+    async with asyncio.timeout(5):
+        await asyncio.gather(holding, return_exceptions=True)
+        async with database.transaction() as session:
+            session.add(Member(id=1))
 
 
 async def test_snowflakes_of_64_bits_fit(database: Database) -> None:

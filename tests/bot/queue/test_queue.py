@@ -29,7 +29,7 @@ async def claim(database: Database, owner: str = "me", limits: Limits = LIMITS) 
 async def end(database: Database, job: Job) -> None:
     async with database.transaction() as session:
         queue = JobQueue(session, LIMITS)
-        owned = await queue.owned(job.id, job.lease_owner or "")
+        owned = await queue.owned(job)
         assert owned is not None
         queue.end(owned, JobStatus.DONE)
 
@@ -136,7 +136,8 @@ async def test_a_job_whose_lease_ran_out_is_taken_back(database: Database) -> No
     assert second is not None
     assert (second.id, second.attempts) == (first.id, 2)
     async with database.transaction() as session:
-        assert await JobQueue(session, LIMITS).owned(first.id, "dead") is None
+        assert await JobQueue(session, LIMITS).owned(first) is None
+        assert await JobQueue(session, LIMITS).owned(second) is not None
 
 
 async def test_a_held_lease_is_not_taken_back(database: Database) -> None:
@@ -145,10 +146,25 @@ async def test_a_held_lease_is_not_taken_back(database: Database) -> None:
     assert job is not None
     async with database.transaction() as session:
         queue = JobQueue(session, LIMITS)
-        assert await queue.hold([job.id, 999], "me", LEASE) == {job.id}
-        assert await queue.hold([job.id], "somebody else", LEASE) == set()
+        assert await queue.hold({job.id: str(job.lease_owner), 999: "gone"}, LEASE) == {job.id}
+        assert await queue.hold({job.id: "somebody else"}, LEASE) == set()
         await queue.take_back()
-        assert await queue.owned(job.id, "me") is not None
+        assert await queue.owned(job) is not None
+
+
+async def test_a_process_that_claims_its_own_stalled_job_again_holds_one_lease(database: Database) -> None:
+    await begin(database)
+    first = await claim(database)
+    await expire(database)
+    async with database.transaction() as session:
+        await JobQueue(session, LIMITS).take_back()
+    second = await claim(database)
+    assert first is not None
+    assert second is not None
+    async with database.transaction() as session:
+        queue = JobQueue(session, LIMITS)
+        assert await queue.owned(first) is None
+        assert await queue.owned(second) is not None
 
 
 async def test_a_job_that_stalls_again_and_again_fails(database: Database) -> None:
@@ -212,7 +228,7 @@ async def test_a_job_put_back_rests_and_then_runs(database: Database) -> None:
     assert job is not None
     async with database.transaction() as session:
         queue = JobQueue(session, LIMITS)
-        owned = await queue.owned(job.id, "me")
+        owned = await queue.owned(job)
         assert owned is not None
         assert queue.put_back(owned, after=0.2, fault=False)
     assert await claim(database) is None
