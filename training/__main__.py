@@ -7,7 +7,7 @@ import importlib
 import sys
 from collections.abc import Sequence
 
-COMMANDS = ("split",)
+COMMANDS = ("properties", "generate", "split", "stats")
 """The modules of `training.commands`, in the order of the help. Each has `add_parser(commands)`, imports
 nothing heavy at its top, and sets `run`: a function from the options to the exit status."""
 
@@ -15,11 +15,12 @@ nothing heavy at its top, and sets `run`: a function from the options to the exi
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a subcommand and return its exit status: 0 fine, 1 failed, 2 cannot run."""
     options = _parser().parse_args(arguments)
+    from model.errors import ModelError
     from training.errors import TrainingError
 
     try:
         status: int = options.run(options)
-    except TrainingError as error:
+    except (TrainingError, ModelError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:

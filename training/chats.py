@@ -23,6 +23,7 @@ from pydantic import (
     model_validator,
 )
 
+from model.conversation import ChatMessage, ContextNote, Turn, build, system_prompt
 from model.languages import LANGUAGES
 from training.errors import DataError, MalformedRow, MissingData
 
@@ -142,6 +143,15 @@ class Chat(_Row):
 
 
 Row = TypeVar("Row", bound=_Row)
+
+
+def as_messages(chat: Chat) -> list[ChatMessage]:
+    """A chat as the model is shown it: system prompt, and the background in front of the second question."""
+    notes = tuple(ContextNote(note.title, chat.language, note.text) for note in chat.background)
+    turns = [
+        Turn(turn.role, turn.content, notes if place == 2 else ()) for place, turn in enumerate(chat.messages)
+    ]
+    return build(system_prompt(LANGUAGES[chat.language]), turns)
 
 
 def read_chats(path: Path) -> list[Chat]:
