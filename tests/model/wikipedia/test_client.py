@@ -245,7 +245,7 @@ def after(event: asyncio.Event, body: Any) -> Callable[[web.Request], Any]:
 
 async def until(condition: Callable[[], bool]) -> None:
     async with asyncio.timeout(5):
-        while not condition():  # noqa: ASYNC110
+        while not condition():
             await asyncio.sleep(0.01)
 
 
