@@ -81,7 +81,7 @@ class Asker:
         form: ReplyForm | None = None,
     ) -> None:
         """`form` fixes the reply form, where the server need not be asked which it takes."""
-        self._create: Any = client.chat.completions.create
+        self._client = client
         self._settings = settings
         self._journals = journals
         self._limiter = limiter
@@ -195,12 +195,14 @@ class Asker:
     ) -> ChatCompletion | Any:
         """What the server sends back, a completion or not. Raises `openai.APIError`."""
         limit = self._settings.max_tokens or request.max_tokens
-        return await self._create(
-            model=self._settings.model,
-            messages=messages,
-            extra_body=dict(self._settings.extra) or None,
+        body = {
+            "model": self._settings.model,
+            "messages": messages,
             **dialect.parameters(request, limit, self._settings.temperature),
-        )
+            **self._settings.extra,
+        }
+        # The client's `create` goes through the types of all this, which takes a third of a call's CPU time.
+        return await self._client.post("/chat/completions", cast_to=ChatCompletion, body=body)
 
     @asynccontextmanager
     async def _charged(self, worst: Usage) -> AsyncIterator[_Charge]:
@@ -218,9 +220,10 @@ class Asker:
 
     def _worst(self, request: Request[Any], messages: list[ChatMessage]) -> Usage:
         """The most that a call can take, in tokens and USD."""
-        prompt = sum(estimate_tokens(message["content"]) + TOKENS_PER_MESSAGE for message in messages)
+        texts = [message["content"] for message in messages]
         if self._dialect.form is ReplyForm.SCHEMA:
-            prompt += estimate_tokens(str(request.schema()))
+            texts.append(str(request.schema()))
+        prompt = sum(_most_tokens(text) + TOKENS_PER_MESSAGE for text in texts)
         return self._prices.usage(prompt, self._settings.max_tokens or request.max_tokens)
 
     def _reply(self, completion: Any, worst: Usage, dialect: Dialect) -> PaidReply | None:
@@ -265,6 +268,12 @@ class Asker:
         refusal = ServerRefuses(why)
         self._limiter.stop(refusal)
         return refusal
+
+
+def _most_tokens(text: str) -> int:
+    """No fewer tokens than any byte-level tokenizer makes of running text; much quicker than a good estimate."""
+    ascii_bytes = len(text.encode("ascii", "ignore"))
+    return ascii_bytes * 2 // 3 + len(text.encode("utf-8", "replace")) - ascii_bytes + 1
 
 
 def _read(request: Request[Result], reply: PaidReply) -> Result:

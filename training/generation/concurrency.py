@@ -34,8 +34,8 @@ class Window:
         self.limit = min(self.limit, self.ceiling)
 
     def succeeded(self, under_way: int) -> None:
-        """A call came back while `under_way` were out, itself included. Grows only a window that was in use."""
-        if under_way + 1 < int(self.limit):
+        """A call came back while `under_way` were out, itself included. Grows only a window that is half in use."""
+        if under_way < self.limit / 2:
             return
         # One more per answer doubles the window in a round trip, 1/limit more adds one to it.
         step = 1 / self.limit if self.congested else 1.0

@@ -11,6 +11,7 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import cache
 from typing import Any, Generic, TypeVar
 
 from pydantic import BaseModel, ConfigDict, ValidationError
@@ -96,6 +97,7 @@ _FORM_IN_WORDS: Mapping[ReplyForm, Callable[[Request[Any]], str]] = {
 }
 
 
+@cache
 def strict_schema(output: type[BaseModel]) -> dict[str, Any]:
     """The JSON schema of a model with every field required, nothing else allowed, and no references.
 

@@ -11,8 +11,8 @@ import pytest
 from model.lookup_tag import parse_reply
 from tests.training.generation.conftest import Command, Serve
 from tests.training.generation.stub import Stub, per_stage
-from training.checks.tag import check_tag
 from training.chats import read_chats, read_properties
+from training.checks.tag import check_tag
 
 
 def test_two_languages_three_works_two_chats(serve: Serve, generate: Command, tmp_path: Path) -> None:
@@ -86,7 +86,9 @@ def test_the_article_s_prompts_ask_for_one_question_at_a_time(
     assert all(chat.lookup is not None and len(chat.messages) == 4 for chat in chats)
 
 
-def test_works_proposed_by_the_model_are_written_about(serve: Serve, generate: Command, tmp_path: Path) -> None:
+def test_works_proposed_by_the_model_are_written_about(
+    serve: Serve, generate: Command, tmp_path: Path
+) -> None:
     server = serve(Stub())
     options = ("--languages", "he", "--works", "2", "--chats", "1", "--properties", "model")
     assert generate(*options) == 0

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import cache
 from typing import Any, Literal
 
 from pydantic import Field, create_model
@@ -80,6 +81,7 @@ class NamesakeNote(Output):
     text: str
 
 
+@cache
 def questions_output(count: int) -> type[Output]:
     """The form of `count` questions: a field each, so that a strict schema cannot lose one."""
     if count == 1:
