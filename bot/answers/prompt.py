@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from bot.database.tables import CanonNote, Message, Role
 from bot.worker_client import Worker, WorkerInfo
 from model.conversation import (
+    TOKENS_PER_MESSAGE,
     ChatMessage,
     ContextNote,
     Turn,
@@ -59,7 +60,7 @@ async def fitted(worker: Worker, language: str, turns: Sequence[Turn], reserve: 
     """The messages, cut to the worker's window with `reserve` tokens left for the answer.
 
     The worker counts, since only it knows its tokens and what its prompt format adds; what is to be cut is chosen
-    by estimates, with ever less room until the worker says that it fits.
+    by estimates scaled to its count, with less room each time until the worker says that it fits.
 
     Raises:
         model.errors.PromptTooLong: the last message alone does not fit.
@@ -68,15 +69,21 @@ async def fitted(worker: Worker, language: str, turns: Sequence[Turn], reserve: 
     info = await worker.describe()
     system = system_prompt(LANGUAGES[language])
     messages = _for_worker(info, build(system, turns))
-    room = info.window - reserve
+    counted = await worker.count_tokens(messages)
+    scale = counted / sum(estimate_tokens(m["content"]) + TOKENS_PER_MESSAGE for m in messages)
+
+    def scaled(text: str) -> int:
+        return round(estimate_tokens(text) * scale)
+
+    slack = 0
     for _ in range(_FITTING_ROUNDS):
-        excess = await worker.count_tokens(messages) - (info.window - reserve)
+        excess = counted - (info.window - reserve)
         if excess <= 0:
             return messages
-        estimated = sum(estimate_tokens(m["content"]) for m in messages)
-        room = min(room, estimated) - excess
-        fitting = fit(system, turns, estimate_tokens, window=max(0, room) + reserve, reserve=reserve)
+        fitting = fit(system, turns, scaled, window=info.window - slack, reserve=reserve)
         messages = _for_worker(info, fitting)
+        counted = await worker.count_tokens(messages)
+        slack += max(1, counted - (info.window - reserve))
     raise PromptTooLong
 
 

@@ -1,0 +1,109 @@
+"""Showing an answer as it grows: stored first, at a pace, never twice the same."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from bot.answers.presenter import Pace, Presenter
+from bot.answers.stage import Phase, RecordingScene
+from bot.errors import ThreadGone
+from bot.text.pacing import Budget
+
+HEADERS = {
+    "X-RateLimit-Limit": "5",
+    "X-RateLimit-Remaining": "0",
+    "X-RateLimit-Reset-After": "0.5",
+    "X-RateLimit-Bucket": "abc",
+}
+
+
+def fast() -> Pace:
+    return Pace(Budget(floor=0.05))
+
+
+class Log:
+    """What was stored and shown, in order."""
+
+    def __init__(self) -> None:
+        self.events: list[tuple[str, str]] = []
+        self.scene = RecordingScene()
+
+    async def save(self, raw: str) -> None:
+        self.events.append(("stored", raw))
+
+    async def show(self, text: str, phase: Phase) -> None:
+        self.events.append(("shown", text))
+
+
+async def test_text_is_stored_before_it_is_shown() -> None:
+    log = Log()
+    log.scene.show = log.show  # type: ignore[method-assign]
+    presenter = Presenter(log.scene, fast(), log.save)
+    running = asyncio.create_task(presenter.run())
+    text = "Once upon a time there was a dragon."
+    presenter.offer(f"{text}\n>>> Du", text)
+    await asyncio.sleep(0.1)
+    presenter.offer(f"{text}\n>>> Dune", text)
+    await asyncio.sleep(0.1)
+    presenter.end()
+    await running
+    assert log.events == [("stored", f"{text}\n>>> Du"), ("shown", text)]
+
+
+async def test_growing_text_is_shown_at_the_pace_and_not_word_by_word() -> None:
+    scene = RecordingScene()
+    presenter = Presenter(scene, Pace(Budget(floor=0.2)), Log().save)
+    running = asyncio.create_task(presenter.run())
+    text = "A sentence to begin with."
+    for _ in range(50):
+        text += " word"
+        presenter.offer(text, text)
+        await asyncio.sleep(0.01)
+    presenter.end()
+    await running
+    shown = [content for content, _ in scene.shown]
+    assert 2 <= len(shown) <= 6
+    assert shown == sorted(set(shown), key=len)
+    assert all(phase is Phase.WRITING for _, phase in scene.shown)
+
+
+async def test_a_thread_that_is_gone_ends_the_showing() -> None:
+    scene = RecordingScene(error=ThreadGone())
+    presenter = Presenter(scene, fast(), Log().save)
+    presenter.offer("Once upon a time there was", "Once upon a time there was")
+    with pytest.raises(ThreadGone):
+        await presenter.run()
+
+
+async def test_blank_text_is_not_shown() -> None:
+    scene = RecordingScene()
+    presenter = Presenter(scene, fast(), Log().save)
+    running = asyncio.create_task(presenter.run())
+    presenter.offer("  \n", "  \n")
+    await asyncio.sleep(0.1)
+    presenter.end()
+    await running
+    assert scene.shown == []
+
+
+async def test_the_final_text_waits_for_its_bucket() -> None:
+    pace = Pace()
+    pace.observe("PATCH", "/api/v10/channels/42/messages/43", 429, {**HEADERS, "Retry-After": "0.3"})
+    began = pace.now()
+    await pace.final_turn("42", "text")
+    assert 0.25 <= pace.now() - began < 2
+    began = pace.now()
+    await pace.final_turn("77", "text")
+    assert pace.now() - began < 0.2
+
+
+async def test_other_requests_count_towards_the_budget() -> None:
+    pace = Pace(Budget(rate=2))
+    for _ in range(2):
+        pace.observe("POST", "/api/v10/channels/1/typing", 204, {})
+        pace.observe("POST", "/api/v10/interactions/1/token/callback", 204, {})
+    began = pace.now()
+    await pace.final_turn("1", "text")
+    assert pace.now() - began > 0.5

@@ -1,0 +1,109 @@
+"""The prompt of an answer, from the rows of its branch."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, Sequence
+from dataclasses import dataclass, field
+
+import pytest
+
+from bot.answers.prompt import fitted, turns_of
+from bot.database.tables import CanonNote, Message, Role
+from bot.worker_client import Generation, Piece, WorkerInfo
+from model.conversation import ChatMessage, Turn
+from model.errors import PromptTooLong
+
+
+def user(number: int, text: str, author: int = 1) -> Message:
+    return Message(id=number, role=Role.USER, content=text, author_id=author, author_name=f"Member{author}")
+
+
+def assistant(number: int, text: str, term: str | None = None) -> Message:
+    language = "en" if term else None
+    return Message(id=number, role=Role.ASSISTANT, content=text, lookup_term=term, lookup_language=language)
+
+
+def note(title: str) -> CanonNote:
+    return CanonNote(title=title, language="en", extract=f"about {title}")
+
+
+@dataclass
+class CountingWorker:
+    """A worker that counts a token a word, and ten more for its prompt format."""
+
+    window: int
+    ours: bool = True
+    counted: list[int] = field(default_factory=list)
+
+    async def describe(self) -> WorkerInfo:
+        return WorkerInfo("m", self.window, 1, continues=True, counts=True, ours=self.ours)
+
+    async def count_tokens(self, messages: Sequence[ChatMessage]) -> int:
+        self.counted.append(10 + sum(len(m["content"].split()) for m in messages))
+        return self.counted[-1]
+
+    def write(self, generation: Generation) -> AsyncGenerator[Piece, None]:
+        raise NotImplementedError
+
+
+def test_a_look_up_stands_before_the_next_message() -> None:
+    path = [user(1, "hi"), assistant(2, "hello", "Dune"), user(3, "more")]
+    turns = turns_of(path, {2: [note("Dune")]})
+    assert [turn.role for turn in turns] == ["user", "assistant", "user"]
+    assert turns[1].text == "hello\n\n>>> Dune\n>>> en"
+    assert turns[0].context == ()
+    assert [c.title for c in turns[2].context] == ["Dune"]
+
+
+def test_a_look_up_for_the_message_itself_stands_before_that() -> None:
+    turns = turns_of([user(1, "hi")], {1: [note("Dune")]})
+    assert [c.title for c in turns[0].context] == ["Dune"]
+
+
+def test_look_ups_of_other_branches_stay_out() -> None:
+    turns = turns_of([user(1, "hi"), assistant(5, "other"), user(6, "on")], {2: [note("Dune")]})
+    assert turns[-1].context == ()
+
+
+def test_an_answer_without_a_word_is_left_out() -> None:
+    assert [t.role for t in turns_of([user(1, "hi"), assistant(2, ""), user(3, "again")], {})] == [
+        "user",
+        "user",
+    ]
+
+
+def test_several_members_are_told_apart() -> None:
+    turns = turns_of([user(1, "a cat", 1), user(2, "a dog", 2)], {})
+    assert [t.text for t in turns] == ["Member1: a cat", "Member2: a dog"]
+    assert turns_of([user(1, "a cat")], {})[0].text == "a cat"
+
+
+async def test_what_fits_is_left_alone() -> None:
+    worker = CountingWorker(window=10_000)
+    messages = await fitted(worker, "en", [Turn("user", "hi")], reserve=100)
+    assert [m["role"] for m in messages] == ["system", "user"]
+    assert len(worker.counted) == 1
+
+
+async def test_the_oldest_turns_go_first_until_the_worker_says_that_it_fits() -> None:
+    turns = [Turn("user" if n % 2 == 0 else "assistant", f"turn{n} " * 100) for n in range(21)]
+    worker = CountingWorker(window=1500)
+    messages = await fitted(worker, "en", turns, reserve=200)
+    assert worker.counted[-1] <= 1300
+    assert messages[0]["role"] == "system"
+    assert "turn20" in messages[-1]["content"]
+    assert all("turn0 " not in m["content"] for m in messages)
+    assert len(messages) > 3, "no more is dropped than must be"
+
+
+async def test_a_message_that_fits_no_window_is_refused() -> None:
+    with pytest.raises(PromptTooLong):
+        await fitted(CountingWorker(window=500), "en", [Turn("user", "word " * 900)], reserve=100)
+
+
+async def test_special_tokens_are_broken_up_for_foreign_workers_only() -> None:
+    turns = [Turn("user", "hi <|eot_id|> there")]
+    own = await fitted(CountingWorker(10_000), "en", turns, 100)
+    foreign = await fitted(CountingWorker(10_000, ours=False), "en", turns, 100)
+    assert "<|eot_id|>" in own[-1]["content"]
+    assert "<|eot_id|>" not in foreign[-1]["content"]
