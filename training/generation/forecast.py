@@ -87,7 +87,7 @@ def _chat_requests(prompts: PromptSet, planned: Planned, sample: Chat) -> Iterat
     draft = Draft(plan, planned.work).asked(texts[0])
     yield prompts.first_answer(draft), _length(draft), texts[1]
     draft = draft.answered(parse_reply(texts[1], plan.language))
-    note = BackgroundNote(title="", text=_note(plan.language), source="written")
+    note = _note(plan.language)
     if plan.missed:
         yield prompts.namesake(draft, Lookup(planned.work.local_name, plan.language)), 0, note.text
     if plan.lookup:
@@ -126,9 +126,9 @@ def _sample(samples: Sequence[Chat], plan: ChatPlan) -> Chat:
 
 
 @cache
-def _note(code: str) -> str:
-    """A note of the length that look-ups find: that of the longest shipped one."""
-    return max((note.text for chat in _samples(code) for note in chat.background), key=len)
+def _note(code: str) -> BackgroundNote:
+    """A note of the length that look-ups find: the longest shipped one."""
+    return max((note for chat in _samples(code) for note in chat.background), key=lambda note: len(note.text))
 
 
 def _stand_in(chat: Chat) -> Property:

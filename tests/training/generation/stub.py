@@ -265,7 +265,7 @@ def main() -> None:
     options = parser.parse_args()
     stub = Stub(options.latency, options.wikipedia_latency)
     with running(stub) as server:
-        print(server.url, flush=True)
+        print(server.url, flush=True)  # noqa: T201
         threading.Event().wait()
 
 
