@@ -166,11 +166,16 @@ def read_chats(path: Path) -> list[Chat]:
 
 def scan_chats(path: Path) -> Iterator[Chat | MalformedRow]:
     """Each line as a chat, or as what is wrong with it; blank lines are passed over. Raises `MissingData`."""
+    return (row for _, row in scan_lines(path))
+
+
+def scan_lines(path: Path) -> Iterator[tuple[int, Chat | MalformedRow]]:
+    """As `scan_chats`, with the number of each line, from 1."""
     try:
         with path.open(encoding="utf-8") as lines:
             for number, line in enumerate(lines, 1):
                 if line.strip():
-                    yield _parse(Chat, line, path, number)
+                    yield number, _parse(Chat, line, path, number)
     except OSError as error:
         raise MissingData(f"{path} cannot be read: {error.strerror}") from error
     except UnicodeDecodeError as error:

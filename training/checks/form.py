@@ -21,7 +21,8 @@ LENGTHS = {
 
 _HEADING = regex.compile(r"^\s{0,3}#{1,6}\s", regex.MULTILINE)
 _TABLE = regex.compile(r"^\s*\|.*\|\s*$", regex.MULTILINE)
-_EMOJI = regex.compile(r"\p{Emoji_Presentation}|\p{Extended_Pictographic}\uFE0F")
+# A grapheme that shows as a picture; a woman, a joiner and a rocket are one astronaut.
+_EMOJI = regex.compile(r"(?=\p{Emoji_Presentation}|\p{Extended_Pictographic}\uFE0F)\X")
 _LEFTOVER = regex.compile(
     r"<\|[\w ]+\|>|\[/?INST\]|<</?SYS>>|</?s>|<(?:start|end)_of_turn>|\{\{.*?\}\}|\{[a-z_]+\}"
     r"|\[(?:insert|your|character|name|title|placeholder)\b[^\]]*\]|```|https?://",

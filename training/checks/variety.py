@@ -15,7 +15,7 @@ from training.checks.parts import answers
 from training.checks.words import words
 
 _HAN = regex.compile(r"\p{Han}")
-_ENOUGH = 4
+_ENOUGH = 3
 
 
 @cache
@@ -28,19 +28,21 @@ def word_lists() -> dict[str, Any]:
 
 
 def check_variety(chat: Chat) -> list[Finding]:
-    """The answers are neither in the close language, nor in Nynorsk or traditional characters."""
-    text = "\n".join(part.text for part in answers(chat))
-    said = words(text)
-    flaws = [
-        f"reads like {other}: {', '.join(sorted(theirs)[:5])}"
-        for other, lists in word_lists()["close"].get(chat.language, {}).items()
-        if (theirs := _other_words(said, lists))
-    ]
-    if chat.language == "no" and (theirs := _other_words(said, word_lists()["nynorsk"])):
-        flaws.append(f"Nynorsk: {', '.join(sorted(theirs)[:5])}")
-    if chat.language == "zh" and (characters := _traditional(text)):
-        flaws.append(f"traditional characters: {characters[:8]}")
-    return [Finding("variety", "messages", flaw) for flaw in flaws]
+    """No answer is in the close language, in Nynorsk or in traditional characters."""
+    found = []
+    for part in answers(chat):
+        said = words(part.text)
+        flaws = [
+            f"reads like {other}: {', '.join(sorted(theirs)[:5])}"
+            for other, lists in word_lists()["close"].get(chat.language, {}).items()
+            if (theirs := _other_words(said, lists))
+        ]
+        if chat.language == "no" and (theirs := _other_words(said, word_lists()["nynorsk"])):
+            flaws.append(f"Nynorsk: {', '.join(sorted(theirs)[:5])}")
+        if chat.language == "zh" and (characters := _traditional(part.text)):
+            flaws.append(f"traditional characters: {characters[:8]}")
+        found += [Finding("variety", part.where, flaw) for flaw in flaws]
+    return found
 
 
 def _other_words(said: list[str], lists: dict[str, str]) -> set[str]:
