@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from model.engine.errors import CannotRun
+from model.engine.errors import CannotRun, PresetError
 from model.errors import ModelError
 from model.machine import GIB, this_machine
 from model.preset import Preset, list_presets, load_preset
@@ -33,7 +33,7 @@ def run(options: argparse.Namespace) -> int:
         return commands[options.command](options, WorkerSettings())
     except ModelError as error:
         print(error, file=sys.stderr)  # noqa: T201
-        return 2 if isinstance(error, CannotRun) else 1
+        return 2 if isinstance(error, (CannotRun, PresetError)) else 1
 
 
 def _serve(options: argparse.Namespace, settings: WorkerSettings) -> int:

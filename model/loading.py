@@ -87,14 +87,18 @@ def with_adapter(base: Any, folder: Path) -> Any:
 
     if not (folder / "adapter_model.safetensors").is_file():
         raise LoadError(f"{folder} has no adapter_model.safetensors.")
-    shared = {id(tensor): tensor for tensor in (*base.parameters(), *base.buffers())}
-    twin = copy.deepcopy(base, memo=dict(shared))
     try:
-        adapted = PeftModel.from_pretrained(twin, str(folder), is_trainable=False)
+        adapted = PeftModel.from_pretrained(shared_copy(base), str(folder), is_trainable=False)
     except (RuntimeError, ValueError, KeyError, OSError) as error:
         raise LoadError(f"The adapter in {folder} does not fit this base: {error}") from error
     # The layers with LoRA in place, without PEFT's wrapper, which knows no continuous batching.
     return adapted.base_model.model.eval()
+
+
+def shared_copy(model: Any) -> Any:
+    """A model whose modules are its own and whose tensors are those of `model`."""
+    tensors = {id(tensor): tensor for tensor in (*model.parameters(), *model.buffers())}
+    return copy.deepcopy(model, memo=dict(tensors))
 
 
 def _device() -> str:

@@ -137,6 +137,8 @@ class ChatCodec(Protocol):
     """From messages to the ids of a prompt, and from ids back to text."""
 
     prompt_format: str
+    transcript: bool
+    """Whether the format is plain text, where white space around an answer belongs to the form."""
 
     def encode_chat(
         self, messages: tuple[tuple[str, str], ...], *, continue_final: bool = False

@@ -19,6 +19,7 @@ class PromptCodec:
         self._format = find_format(prompt_format)
         self._tokenizer = tokenizer
         self.prompt_format = self._format.name
+        self.transcript = bool(self._format.stop_strings)
         self._stop_token_ids = frozenset(self._format.stop_token_ids(tokenizer))
 
     def encode_chat(

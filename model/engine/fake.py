@@ -56,6 +56,7 @@ class FakeCodec:
     """Tokens of up to four characters, numbered as they turn up. The same text always has the same tokens."""
 
     prompt_format = "plain"
+    transcript = False
 
     def __init__(self) -> None:
         self._pieces: list[str] = ["<end>"]

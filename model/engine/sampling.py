@@ -101,8 +101,9 @@ class SamplingProcessor(ContinuousBatchingLogitsProcessor):  # type: ignore[misc
             penalise(scores[row], state)
         drawn = [row for row, state in enumerate(self._states) if not state.sampling.greedy]
         if drawn:
-            tokens = draw(scores[drawn], [self._states[row] for row in drawn])
-            scores[drawn, tokens] = torch.inf
+            # A slice where it is all of them: a copy of many rows costs as much as the choice.
+            rows = scores[: len(drawn)] if drawn[-1] == len(drawn) - 1 else scores[drawn]
+            scores[drawn, draw(rows, [self._states[row] for row in drawn])] = torch.inf
         return scores
 
 
@@ -124,38 +125,43 @@ def penalise(logits: torch.Tensor, state: SamplingState) -> None:
 
 def draw(logits: torch.Tensor, states: list[SamplingState]) -> torch.Tensor:
     """One token for each row of [requests, vocabulary], by the row's temperature, top-k and top-p."""
-    temperature = _column([max(state.sampling.temperature, _COLDEST) for state in states], logits)
-    logits = logits / temperature
     free = [
         row for row, state in enumerate(states) if state.sampling.top_k == 0 and state.sampling.top_p == 1
     ]
     bound = [row for row in range(len(states)) if row not in free]
     tokens = torch.empty(len(states), dtype=torch.long, device=logits.device)
     if free:
-        shares = logits[free].softmax(-1).double()
-        tokens[free] = _pick(shares, [states[row] for row in free])
+        chosen = [states[row] for row in free]
+        shares = (logits[free] / _temperatures(chosen, logits)).softmax(-1).double()
+        tokens[free] = _pick(shares, chosen)
     if bound:
-        tokens[bound] = _draw_likely(logits[bound], [states[row] for row in bound])
+        rows = logits[bound] if free else logits
+        tokens[bound] = _draw_likely(rows, [states[row] for row in bound])
     return tokens
 
 
 def _draw_likely(logits: torch.Tensor, states: list[SamplingState]) -> torch.Tensor:
-    """Draw where top-k or top-p leaves the likeliest tokens only."""
+    """Draw where top-k or top-p leaves the likeliest tokens only. Temperature does not change their order."""
     vocabulary = logits.shape[-1]
+    temperature = _temperatures(states, logits)
     limits = [min(state.sampling.top_k or vocabulary, vocabulary) for state in states]
     limit = _column(limits, logits)
     # With a top-k, top-p is a share of what that leaves; else of the whole vocabulary.
-    whole = logits.logsumexp(-1, keepdim=True) if vocabulary in limits else None
+    whole = (logits / temperature).logsumexp(-1, keepdim=True) if vocabulary in limits else None
     widest = max((width for width in limits if width < vocabulary), default=1)
-    for width in (max(widest, _CANDIDATES), max(widest, 32 * _CANDIDATES), vocabulary):
+    widths = (
+        [widest] if whole is None else [max(widest, _CANDIDATES), max(widest, 32 * _CANDIDATES), vocabulary]
+    )
+    for width in widths:
         values, tokens = top(logits, min(width, vocabulary))
+        values = values / temperature
         kept = torch.arange(values.shape[-1], device=logits.device) < limit
         total = values.masked_fill(~kept, -torch.inf).logsumexp(-1, keepdim=True)
         if whole is not None:
             total = torch.where(limit < vocabulary, total, whole)
         shares = (values - total).exp().masked_fill(~kept, 0).double()
         top_p = _column([state.sampling.top_p for state in states], shares)
-        if whole is None or bool(((shares.sum(-1, keepdim=True) >= top_p) | (limit < vocabulary)).all()):
+        if bool(((shares.sum(-1, keepdim=True) >= top_p) | (limit < vocabulary)).all()):
             break
         # So flat a distribution that the candidates do not make up top-p: look at more of them.
     before = shares.cumsum(-1) - shares
@@ -174,7 +180,7 @@ def top(logits: torch.Tensor, count: int) -> tuple[torch.Tensor, torch.Tensor]:
     if columns % _CHUNK or count > chunks // 2:
         values, tokens = logits.topk(count, dim=-1)
         return values, tokens
-    chunked = logits.view(rows, chunks, _CHUNK)
+    chunked = logits.reshape(rows, chunks, _CHUNK)
     best = chunked.amax(-1).topk(count, dim=-1).indices
     candidates = chunked.gather(1, best.unsqueeze(-1).expand(-1, -1, _CHUNK)).flatten(1)
     values, places = candidates.topk(count, dim=-1)
@@ -186,6 +192,10 @@ def _pick(shares: torch.Tensor, states: list[SamplingState]) -> torch.Tensor:
     sums = shares.cumsum(-1)
     targets = _column([state.uniform() for state in states], shares) * sums[:, -1:]
     return torch.searchsorted(sums, targets, right=True).squeeze(-1).clamp_(max=shares.shape[-1] - 1)
+
+
+def _temperatures(states: list[SamplingState], like: torch.Tensor) -> torch.Tensor:
+    return _column([max(state.sampling.temperature, _COLDEST) for state in states], like)
 
 
 def _column(values: list[Any], like: torch.Tensor) -> torch.Tensor:

@@ -1,4 +1,4 @@
-"""Stop strings: cut the text where one begins, and hold back what may be the beginning of one.
+"""Where an answer begins and ends: stop strings, and the white space that a transcript puts around it.
 
 Works on text as it streams in; it knows nothing of tokens.
 """
@@ -47,3 +47,25 @@ class StopStrings:
             if any(stop.startswith(tail) for stop in self._stops):
                 return length
         return 0
+
+
+class Margins:
+    """Drops white space in front of an answer, and behind one that has ended by itself."""
+
+    def __init__(self, *, begun: bool) -> None:
+        """`begun`: the text goes on with what stands already, so that its first space counts."""
+        self._begun = begun
+        self._held = ""
+
+    def feed(self, text: str) -> str:
+        """The text that may be shown now; white space is held back until something follows."""
+        self._held += text if self._begun else text.lstrip()
+        self._begun = self._begun or bool(self._held)
+        shown = self._held.rstrip()
+        self._held = self._held[len(shown) :]
+        return shown
+
+    def finish(self, *, complete: bool) -> str:
+        """`complete`: the answer has ended by itself, and nobody will go on with it."""
+        rest, self._held = self._held, ""
+        return "" if complete else rest

@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import logging
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from dataclasses import dataclass
 from typing import Any
@@ -17,7 +17,7 @@ from aiohttp import web
 
 from model.engine.base import FinishReason, Generation, GenerationRequest
 from model.engine.errors import EngineError
-from model.engine.stops import StopStrings
+from model.engine.stops import Margins, StopStrings
 from model.server.errors import ApiError, as_api_error
 from model.server.protocol import ChatCompletionRequest
 from model.server.request_log import NOTES
@@ -34,31 +34,33 @@ class Answer:
     request: GenerationRequest
     generation: Generation
     stops: StopStrings
+    margins: Margins | None = None
     tokens: int = 0
     finish_reason: FinishReason | None = None
     first_text_at: float | None = None
     """On `time.monotonic`'s clock."""
 
-    async def text(self) -> AsyncIterator[str]:
+    async def text(self) -> AsyncGenerator[str, None]:
         """The answer's text as it comes. Closing this stops the generation and frees its slot."""
         detokenizer = self.model.codec.detokenizer(self.request.prompt_ids)
         async with self.generation:
             async for step in self.generation:
                 self.tokens += len(step.token_ids)
                 delta = self.stops.feed(detokenizer.feed(step.token_ids))
-                if step.finish_reason is not None and self.stops.hit is None:
+                if step.finish_reason is not None:
                     delta += self.stops.feed(detokenizer.finish())
-                    if self.stops.hit is None:
-                        delta += self.stops.finish()
+                    delta += self.stops.finish()
+                self.finish_reason = "stop" if self.stops.hit is not None else step.finish_reason
+                if self.margins is not None:
+                    delta = self.margins.feed(delta)
+                    if self.finish_reason is not None:
+                        delta += self.margins.finish(complete=self.finish_reason == "stop")
                 if delta:
                     self.first_text_at = self.first_text_at or time.monotonic()
                     yield delta
-                if self.stops.hit is not None:
-                    self.finish_reason = "stop"
+                if self.finish_reason is not None:
                     return
-                self.finish_reason = step.finish_reason
-        if self.finish_reason is None:
-            raise EngineError("The engine ended an answer without a reason.")
+        raise EngineError("The engine ended an answer without a reason.")
 
     def usage(self) -> dict[str, int]:
         """In tokens; the stop token that the model generated is one of the completion's."""
@@ -93,12 +95,13 @@ def start_answer(model: ServedModel, chat: ChatCompletionRequest, request_id: st
         continues=chat.continue_final_message,
     )
     stops = StopStrings((*chat.stop, *model.codec.stop_strings(pairs)))
-    return Answer(model, request, model.engine.generate(request), stops)
+    margins = Margins(begun=request.continues) if model.codec.transcript else None
+    return Answer(model, request, model.engine.generate(request), stops, margins)
 
 
 async def answer_whole(answer: Answer, completion_id: str) -> web.Response:
     """The answer as one `chat.completion`."""
-    async with aclosing(answer.text()) as deltas:  # type: ignore[type-var]
+    async with aclosing(answer.text()) as deltas:
         content = "".join([delta async for delta in deltas])
     choice = {
         "index": 0,
@@ -143,7 +146,7 @@ async def answer_in_chunks(
         await response.prepare(http)
         await send_delta({"role": "assistant", "content": ""})
         try:
-            async with aclosing(answer.text()) as deltas:  # type: ignore[type-var]
+            async with aclosing(answer.text()) as deltas:
                 async for delta in deltas:
                     await send_delta({"content": delta})
         except ConnectionResetError:

@@ -135,8 +135,8 @@ class ChatCompletionRequest(_Request):
             top_p=either(self.top_p, defaults.top_p),
             top_k=max(0, int(either(self.top_k, defaults.top_k))),
             repetition_penalty=either(self.repetition_penalty, defaults.repetition_penalty),
-            frequency_penalty=either(self.frequency_penalty, 0.0),
-            presence_penalty=either(self.presence_penalty, 0.0),
+            frequency_penalty=either(self.frequency_penalty, defaults.frequency_penalty),
+            presence_penalty=either(self.presence_penalty, defaults.presence_penalty),
             seed=self.seed,
         )
 

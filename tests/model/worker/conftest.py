@@ -66,7 +66,7 @@ def fake_model(engine: FakeEngine, *, name: str = "fake", context_length: int = 
 async def until(condition: Callable[[], object], seconds: float = 5.0) -> None:
     """Wait for a condition that another task or thread brings about."""
     async with asyncio.timeout(seconds):
-        while not condition():  # noqa: ASYNC110 - what is waited for sets no event
+        while not condition():
             await asyncio.sleep(0.005)
 
 

@@ -13,7 +13,7 @@ import torch
 from model.engine.base import GenerationRequest, Sampling
 from model.engine.continuous import ContinuousEngine
 from model.engine.sizing import CacheShape, EngineSize, size_engine
-from model.loading import LoadedModel, load
+from model.loading import LoadedModel, load, shared_copy
 from model.preset import load_preset
 
 GREEDY = Sampling(top_k=1)
@@ -85,8 +85,6 @@ def make_adapter(folder: Path, model: LoadedModel, *, rank: int, seed: int) -> P
     """A LoRA adapter with random weights, in PEFT's layout."""
     from peft import LoraConfig, get_peft_model
 
-    from model.loading import load as load_again
-
     torch.manual_seed(seed)
     config = LoraConfig(
         r=rank,
@@ -95,6 +93,6 @@ def make_adapter(folder: Path, model: LoadedModel, *, rank: int, seed: int) -> P
         init_lora_weights=False,
         task_type="CAUSAL_LM",
     )
-    adapted = get_peft_model(load_again(model.preset).base, config)
+    adapted = get_peft_model(shared_copy(model.base), config)
     adapted.save_pretrained(str(folder), save_embedding_layers=False)
     return folder

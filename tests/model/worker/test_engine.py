@@ -5,12 +5,13 @@ from __future__ import annotations
 import asyncio
 
 import pytest
+from transformers.generation.continuous_batching.requests import RequestState
 
 from model.engine.base import GenerationRequest, Sampling
 from model.engine.errors import EngineError, EngineFailed, QueueFull, RequestRefused
 from model.engine.slots import EngineLoad
 from tests.model.worker.conftest import until
-from tests.model.worker.models import generate, loaded, random_prompts, reference, running, size_of
+from tests.model.worker.models import generate, loaded, random_prompts, reference, running
 
 PROMPTS = random_prompts(12, 256)
 
@@ -106,13 +107,26 @@ async def test_more_requests_than_slots_wait_and_more_than_the_queue_are_refused
     assert answers == [reference(loaded("tiny").base, prompt) for prompt in PROMPTS[:5]]
 
 
-async def test_a_cache_that_is_too_small_for_all_makes_them_take_turns():
+async def test_a_cache_that_is_too_small_for_all_makes_them_take_turns(monkeypatch: pytest.MonkeyPatch):
     tiny = loaded("tiny")
+    begun_anew = RequestState.create_equivalent_initial_request
+    evicted = []
+    monkeypatch.setattr(
+        RequestState,
+        "create_equivalent_initial_request",
+        lambda state: evicted.append(state) or begun_anew(state),
+    )
     # Room for one whole request and a bit: the others are put back and taken up again.
-    async with running(tiny, num_blocks=size_of(tiny).num_blocks // 3) as engine:
-        tasks = [generate(engine, prompt * 6, max_tokens=60) for prompt in PROMPTS[:8]]
+    async with running(tiny, num_blocks=66, prefix_sharing=False) as engine:
+        sampling = Sampling(top_k=1, frequency_penalty=1.0)
+        tasks = [generate(engine, [*prompt, *range(200)], sampling, max_tokens=60) for prompt in PROMPTS[:6]]
         answers = await asyncio.gather(*tasks)
-    assert answers == [reference(tiny.base, prompt * 6, 60) for prompt in PROMPTS[:8]]
+        alone = [
+            await generate(engine, [*prompt, *range(200)], sampling, max_tokens=60) for prompt in PROMPTS[:2]
+        ]
+    assert evicted
+    assert answers[:2] == alone
+    assert all(len(answer) == 60 for answer in answers)
 
 
 async def test_what_cannot_fit_is_refused_before_it_can_do_harm():

@@ -177,7 +177,7 @@ async def test_it_goes_when_its_parent_has_gone(tmp_path: Path):
                 return True
 
         async with asyncio.timeout(10):
-            while not await gone():  # noqa: ASYNC110 - another process is waited for
+            while not await gone():
                 await asyncio.sleep(0.1)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from model.engine.stops import StopStrings
+from model.engine.stops import Margins, StopStrings
 
 letters = st.text("ab\n", max_size=30)
 stops_lists = st.lists(st.text("ab\n", min_size=1, max_size=4), max_size=3)
@@ -41,3 +41,18 @@ def test_text_that_cannot_begin_a_stop_string_is_shown_at_once():
     assert watcher.feed("\nFan") == ""
     assert watcher.feed(": hi") == ""
     assert watcher.hit == "\nFan:"
+
+
+@given(st.lists(st.text("a \n", max_size=6), max_size=8))
+def test_a_complete_answer_loses_the_white_space_around_it_however_it_is_cut_up(pieces: list[str]):
+    margins = Margins(begun=False)
+    shown = "".join(margins.feed(piece) for piece in pieces) + margins.finish(complete=True)
+    assert shown == "".join(pieces).strip()
+
+
+@given(st.lists(st.text("a \n", max_size=6), max_size=8))
+def test_an_answer_to_be_gone_on_with_keeps_its_white_space(pieces: list[str]):
+    margins = Margins(begun=True)
+    assert "".join(margins.feed(piece) for piece in pieces) + margins.finish(complete=False) == "".join(
+        pieces
+    )
