@@ -1,5 +1,5 @@
-"""Real databases for tests, each migrated by the real migrations: SQLite files, and PostgreSQL databases copied from a
-migrated template."""
+"""Real databases for tests, migrated by the real migrations: a SQLite file each, and one PostgreSQL database a
+session, emptied before each test."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from sqlalchemy.sql import text
 
 from bot.database.connection import open_database
 from bot.database.schema import upgrade
+from bot.database.tables import Base
 
 LOCAL_SERVER = "postgresql+asyncpg://postgres@127.0.0.1:5432/postgres"
 
@@ -48,12 +49,23 @@ async def _admin() -> AsyncIterator[Callable[[str], Awaitable[None]]]:
         await engine.dispose()
 
 
-async def create_postgres(template: str | None = None) -> str:
-    """Make a database, a copy of `template` where one is given; returns its name."""
+async def create_postgres() -> str:
+    """Make a database; returns its name."""
     name = f"fanfabler_test_{secrets.token_hex(6)}"
     async with _admin() as run:
-        await run(f'CREATE DATABASE "{name}"' + (f' TEMPLATE "{template}"' if template else ""))
+        await run(f'CREATE DATABASE "{name}"')
     return name
+
+
+async def empty(url: str) -> None:
+    """Remove every row, and what a test that failed half-way still holds open. Much faster than a new database."""
+    tables = ", ".join(f'"{name}"' for name in Base.metadata.tables)
+    async with open_database(url) as database, database.engine.begin() as connection:
+        others = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
+        await connection.execute(
+            text(others + "WHERE datname = current_database() AND pid <> pg_backend_pid()")
+        )
+        await connection.execute(text(f"TRUNCATE {tables} RESTART IDENTITY CASCADE"))
 
 
 async def drop_postgres(name: str) -> None:

@@ -24,6 +24,7 @@ from bot.discord.stage import DiscordStage
 from bot.discord.story import StoryCog
 from bot.discord.threads import ThreadListener
 from bot.discord.translator import CatalogueTranslator
+from model.detection import detect_language
 
 log = logging.getLogger(__name__)
 
@@ -95,6 +96,8 @@ class FanFabler(commands.Bot):
         self.tree.error(reply_error)
         await self.tree.set_translator(CatalogueTranslator())
         self.add_dynamic_items(AnswerButton)
+        # Its model takes a third of a second to load, which nobody should wait for.
+        await asyncio.to_thread(detect_language, "Once upon a time there was a dragon.")
         self._listener = ThreadListener(self, self.parts)
         await self.add_cog(self._listener)
         await self.add_cog(StoryCog(self, self.parts))

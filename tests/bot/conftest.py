@@ -15,6 +15,7 @@ from bot.database.connection import Database, open_database
 from tests.databases import (
     create_postgres,
     drop_postgres,
+    empty,
     migrate,
     postgres_reason,
     postgres_url,
@@ -40,26 +41,26 @@ def migrated_sqlite(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def migrated_postgres() -> Iterator[str]:
-    """The name of a migrated PostgreSQL database, to be copied; skips where there is no server."""
+    """The address of a migrated PostgreSQL database for the session; skips where there is no server."""
     reason = apart(postgres_reason())
     if reason is not None:
         pytest.skip(reason)
     name = apart(create_postgres())
     apart(migrate(postgres_url(name)))
-    yield name
+    yield postgres_url(name)
     apart(drop_postgres(name))
 
 
 @pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.postgres)])
 async def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[str]:
-    """The address of a fresh, migrated database."""
+    """The address of an empty, migrated database."""
     if request.param == "sqlite":
         shutil.copy(request.getfixturevalue("migrated_sqlite"), tmp_path / "fanfabler.db")
         yield sqlite_url(tmp_path)
     else:
-        name = await create_postgres(request.getfixturevalue("migrated_postgres"))
-        yield postgres_url(name)
-        await drop_postgres(name)
+        url = request.getfixturevalue("migrated_postgres")
+        await empty(url)
+        yield url
 
 
 @pytest.fixture

@@ -26,7 +26,9 @@ PATIENCE = 40.0
 
 
 @asynccontextmanager
-async def preview(worker: Running, folder: Path, *, port: int) -> AsyncIterator[tuple[str, asyncio.subprocess.Process]]:
+async def preview(
+    worker: Running, folder: Path, *, port: int
+) -> AsyncIterator[tuple[str, asyncio.subprocess.Process]]:
     """The preview as its own process; its address, and the process."""
     process = await asyncio.create_subprocess_exec(
         sys.executable, "-m", "bot", "preview", "--state", str(folder), "--port", str(port),
@@ -100,7 +102,9 @@ async def test_a_story_from_the_first_command_to_the_look_up_and_the_buttons(
         await compose(page, "five beats please")
         await page.press("Enter")
         await page.see("As in the novel.", patience=PATIENCE)
-        await page.until("[...document.querySelectorAll('button')].some(b => b.innerText.includes('Again'))", PATIENCE)
+        await page.until(
+            "[...document.querySelectorAll('button')].some(b => b.innerText.includes('Again'))", PATIENCE
+        )
         await page.click(".channel-message:last-child button", "Again")
         await page.see("Another way.", patience=PATIENCE)
         assert page.errors == []
