@@ -7,7 +7,7 @@ import importlib
 import sys
 from collections.abc import Sequence
 
-COMMANDS = ("properties", "generate", "validate", "split", "stats")
+COMMANDS = ("properties", "generate", "import_", "validate", "split", "stats")
 """The modules of `training.commands`, in the order of the help. Each has `add_parser(commands)`, imports
 nothing heavy at its top, and sets `run`: a function from the options to the exit status."""
 

@@ -146,10 +146,15 @@ Row = TypeVar("Row", bound=_Row)
 
 
 def as_messages(chat: Chat) -> list[ChatMessage]:
-    """A chat as the model is shown it: system prompt, and the background in front of the second question."""
+    """A chat as the model is shown it: the system prompt first, the background in front of a question.
+
+    What was looked up stands in front of the second question, background without a look-up in front of the first.
+    """
     notes = tuple(ContextNote(note.title, chat.language, note.text) for note in chat.background)
+    noted = 2 if chat.lookup else 0
     turns = [
-        Turn(turn.role, turn.content, notes if place == 2 else ()) for place, turn in enumerate(chat.messages)
+        Turn(turn.role, turn.content, notes if place == noted else ())
+        for place, turn in enumerate(chat.messages)
     ]
     return build(system_prompt(LANGUAGES[chat.language]), turns)
 

@@ -54,7 +54,7 @@ def group_works(names: Iterable[str]) -> dict[str, str]:
     for name in everything:
         # A remark in brackets (`opera`, `video game`) joins nothing unless it is itself some work's name.
         for inside in _BRACKETS.findall(name):
-            if (form := _form(inside)) in by_form:
+            if (form := name_key(inside)) in by_form:
                 by_form[form].append(name)
     for alike in by_form.values():
         for name in alike[1:]:
@@ -66,20 +66,20 @@ def group_works(names: Iterable[str]) -> dict[str, str]:
 def _forms(name: str) -> Iterator[str]:
     """The keys of a name; two names with one in common are one work."""
     plain = _BRACKETS.sub(" ", name).strip() or name
-    whole = _form(plain)
+    whole = name_key(plain)
     yield whole
     for title in (plain, plain.split(":", 1)[0]):
-        yield _form(_SERIES_NUMBER.sub("", _fold(title)))
+        yield name_key(_SERIES_NUMBER.sub("", _fold(title)))
     yield from (f"family {number}" for number, family in enumerate(_families()) if whole in family)
 
 
 @cache
 def _families() -> tuple[frozenset[str], ...]:
-    return tuple(frozenset(map(_form, family)) for family in SAME_WORKS)
+    return tuple(frozenset(map(name_key, family)) for family in SAME_WORKS)
 
 
-def _form(text: str) -> str:
-    """The words of a name that matter, in the order of the alphabet."""
+def name_key(text: str) -> str:
+    """The words of a name that matter, in the order of the alphabet: equal for `Lion King` and `The Lion King`."""
     words = _fold(text).split()
     return " ".join(sorted([word for word in words if word not in _FILLERS] or words))
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from model.catalogue import find_property
 from model.lookup_tag import parse_reply
-from training.chats import Chat
+from training.chats import IMPORTED, Chat
 from training.checks.finding import Finding, excerpt
 from training.checks.words import letters, script_share
 
@@ -15,7 +15,10 @@ _MARKER = re.compile(r"[>＞》〉›»≫]{3,}")
 
 
 def check_tag(chat: Chat) -> list[Finding]:
-    """The first answer ends with the tag that `lookup` says; other answers may end with one, in its exact form."""
+    """The first answer ends with the tag that `lookup` says; other answers may end with one, in its exact form.
+
+    Where there was a look-up there are notes, and none elsewhere; rows from elsewhere are not held to that.
+    """
     found = list(_first_answer(chat))
     for index, turn in enumerate(chat.messages):
         where = f"messages.{index}"
@@ -43,7 +46,7 @@ def _first_answer(chat: Chat) -> Iterator[Finding]:
     if chat.lookup is None:
         if written is not None:
             yield Finding("tag", where, "a tag, but the row has no look-up")
-        if chat.background:
+        if chat.background and chat.task != IMPORTED:
             yield Finding("tag", "background", "notes, but the row has no look-up")
         return
     if chat.lookup.language != chat.language:
@@ -52,7 +55,7 @@ def _first_answer(chat: Chat) -> Iterator[Finding]:
         yield Finding("tag", where, "no tag, but the row has a look-up")
     elif written.term != chat.lookup.term:
         yield Finding("tag", where, f"asks for {written.term!r}, the row for {chat.lookup.term!r}")
-    if not chat.background:
+    if not chat.background and chat.task != IMPORTED:
         yield Finding("tag", "background", "no note, though there was a look-up")
 
 
