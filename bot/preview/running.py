@@ -64,7 +64,8 @@ def _for_preview(settings: Settings, folder: Path, preset: str | None) -> Settin
 async def _serve(settings: Settings, folder: Path, port: int) -> None:
     console = Console(stderr=True)
     # Whoever watches the terminal wants the address, not the traffic.
-    logging.getLogger("discord").setLevel(logging.ERROR)
+    for name, level in (("discord", logging.ERROR), ("bot", logging.WARNING), ("model", logging.WARNING)):
+        logging.getLogger(name).setLevel(level)
     with console.status("Loading the model …"):
         foundation_context = open_foundation(settings, worker_arguments=("--log-level", "warning"))
         foundation = await foundation_context.__aenter__()
