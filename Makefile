@@ -47,6 +47,10 @@ doctor: $(VENV)/.preview ## check token, intents, permissions, database, worker 
 test: $(VENV)/.dev ## the whole test suite
 	$(BIN)/python -m pytest
 
+bench: $(VENV)/.dev ## the benchmarks, each as a ratio to its peer in the same run
+	$(BIN)/python -m tests.benchmarks.worker --preset embedded --streams 1 4 --tokens 32
+	$(BIN)/python -m tests.benchmarks.generation
+
 check: $(VENV)/.dev ## lint, format, types, import rule
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
