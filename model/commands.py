@@ -12,6 +12,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from pydantic import ValidationError
+
 from model.engine.errors import CannotRun, PresetError
 from model.errors import ModelError
 from model.machine import GIB, this_machine
@@ -34,6 +36,12 @@ def run(options: argparse.Namespace) -> int:
     except ModelError as error:
         print(error, file=sys.stderr)  # noqa: T201
         return 2 if isinstance(error, (CannotRun, PresetError)) else 1
+    except ValidationError as error:
+        for fault in error.errors():
+            print(f"{str(fault['loc'][0]).upper()}: {fault['msg']}", file=sys.stderr)  # noqa: T201
+        return 2
+    except KeyboardInterrupt:
+        return 130
 
 
 def _serve(options: argparse.Namespace, settings: WorkerSettings) -> int:

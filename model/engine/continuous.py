@@ -14,8 +14,8 @@ from collections.abc import AsyncGenerator
 from typing import Any
 
 from model.engine.base import Generation, GenerationRequest, Sampling, Step
-from model.engine.errors import EngineError, EngineFailed, RequestRefused
-from model.engine.sizing import EngineSize
+from model.engine.errors import CannotRun, EngineError, EngineFailed, RequestRefused, WorkerError
+from model.engine.sizing import CacheShape, EngineSize
 from model.engine.slots import EngineLoad, Seat, Slots
 
 log = logging.getLogger("model.engine")
@@ -58,7 +58,7 @@ class ContinuousEngine:
     async def start(self) -> None:
         """Start the thread and generate one token, so that what cannot work fails here and not for a user.
 
-        Raises `EngineFailed`.
+        Raises `EngineFailed`, and `CannotRun` where the cache that was made holds no request of full length.
         """
         self._manager = await asyncio.to_thread(self._make_manager)
         self._manager.start()
@@ -70,9 +70,21 @@ class ContinuousEngine:
             async with self.generate(warm_up) as steps:
                 async for _ in steps:
                     pass
-        except EngineError:
+            self._check_cache()
+        except WorkerError:
             await self.close()
             raise
+
+    def _check_cache(self) -> None:
+        """A request that outgrows the whole cache would end the thread."""
+        cache = self._manager.batch_processor.cache
+        shape = CacheShape.of(self._model.config.get_text_config(), self._model.dtype.itemsize)
+        needed = shape.blocks(self.context_length, cache.block_size)
+        if cache.num_blocks < needed:
+            raise CannotRun(
+                f"A request of {self.context_length} tokens needs {needed} blocks of the KV cache and there is "
+                f"memory for {cache.num_blocks}: lower the preset's context_length, or free GPU memory."
+            )
 
     async def close(self) -> None:
         if self._closed:

@@ -25,6 +25,9 @@ from model.server.worker import ServedModel
 
 log = logging.getLogger("model.server")
 
+_CHARACTERS_PER_TOKEN = 32
+"""More than this no text has on average: what is longer is refused without spending time on its tokens."""
+
 
 @dataclass(slots=True)
 class Answer:
@@ -75,6 +78,14 @@ class Answer:
 def start_answer(model: ServedModel, chat: ChatCompletionRequest, request_id: str) -> Answer:
     """Render the prompt and hand it to the engine, which accepts or refuses it at once."""
     pairs = chat.pairs()
+    length = sum(len(content) for _, content in pairs)
+    if length > _CHARACTERS_PER_TOKEN * model.context_length:
+        raise ApiError(
+            400,
+            f"The messages have {length} characters, which no {model.context_length} tokens can hold.",
+            param="messages",
+            code="context_length_exceeded",
+        )
     prompt = model.codec.encode_chat(pairs, continue_final=chat.continue_final_message)
     room = model.context_length - len(prompt)
     if room < 1:

@@ -174,6 +174,12 @@ async def test_a_prompt_beyond_the_context_is_refused_with_both_numbers(serve: S
     assert any(int(number) > 200 for number in failure.value.message.split() if number.isdigit())
 
 
+async def test_a_prompt_that_no_context_could_hold_is_refused_before_it_is_tokenised(serve: Serve):
+    running = await serve(context_length=100)
+    with pytest.raises(openai.BadRequestError, match="4000 characters, which no 100 tokens"):
+        await running.client.chat.completions.create(model="fake", messages=user("a" * 4000))
+
+
 async def test_an_answer_ends_where_the_context_does(serve: Serve):
     running = await serve(context_length=64)
     answer = await running.client.chat.completions.create(

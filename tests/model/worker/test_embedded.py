@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import shutil
 import time
 from pathlib import Path
@@ -81,6 +82,20 @@ def test_too_little_disk_is_said_before_anything_is_written(tmp_path: Path, monk
     monkeypatch.setattr(shutil, "disk_usage", lambda _: usage._replace(free=2**20))
     with pytest.raises(CannotRun, match=r"needs 1\.5 GiB of disk.*FANFABLER_CACHE"):
         prepare(cache=tmp_path)
+
+
+@packaged
+def test_what_a_killed_preparation_left_is_cleared_away(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    place = prepared_folder(cache=tmp_path)
+    old, new = (tmp_path / f".{place.name}-{name}" for name in ("old", "new"))
+    old.mkdir()
+    new.mkdir()
+    os.utime(old, (0, 0))
+    monkeypatch.setattr(embedded, "_check_space", lambda _: (_ for _ in ()).throw(CannotRun("stop here")))
+    with pytest.raises(CannotRun, match="stop here"):
+        prepare(cache=tmp_path)
+    assert not old.exists()
+    assert new.exists()
 
 
 def test_half_a_folder_left_behind_is_replaced_and_a_complete_one_kept(tmp_path: Path):

@@ -8,7 +8,7 @@ import pytest
 from transformers.generation.continuous_batching.requests import RequestState
 
 from model.engine.base import GenerationRequest, Sampling
-from model.engine.errors import EngineError, EngineFailed, QueueFull, RequestRefused
+from model.engine.errors import CannotRun, EngineError, EngineFailed, QueueFull, RequestRefused
 from model.engine.slots import EngineLoad
 from tests.model.worker.conftest import until
 from tests.model.worker.models import generate, loaded, random_prompts, reference, running
@@ -153,6 +153,12 @@ async def test_a_crash_of_the_thread_fails_its_requests_and_is_told():
         assert engine.load.running == 0
         with pytest.raises(EngineFailed):
             engine.generate(GenerationRequest("r", (1, 2), 5))
+
+
+async def test_a_cache_that_holds_no_whole_request_is_refused_at_the_start():
+    with pytest.raises(CannotRun, match=r"1024 tokens needs 65 blocks .* memory for 20"):
+        async with running(loaded("tiny"), num_blocks=20):
+            pass
 
 
 async def test_closing_ends_what_still_runs():

@@ -94,6 +94,7 @@ def test_the_models_are_listed_with_what_each_needs(tmp_path: Path):
     [
         (["--preset", "nobody"], {}, "There is no preset 'nobody'"),
         (["--preset", "fake", "--host", "0.0.0.0"], {}, "set WORKER_TOKEN first"),
+        (["--preset", "fake"], {"WORKER_TOKEN": "short"}, "WORKER_TOKEN: String should have at least 8"),
         (["--preset", "embedded"], {"EMBEDDED_MODEL_PATH": "/nowhere"}, "neither a GGUF file nor"),
     ],
 )
