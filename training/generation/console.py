@@ -12,6 +12,7 @@ from rich.console import Console
 from rich.table import Table
 
 from model.languages import LANGUAGES, find_language
+from training.generation.checking import check_chats, check_properties
 from training.generation.errors import CannotGenerate
 from training.generation.folder import RunFolder
 from training.generation.forecast import Forecast, forecast
@@ -29,8 +30,18 @@ def run_options(namespace: argparse.Namespace, console: Console | None = None) -
     if namespace.dry_run:
         return _dry_run(job, console)
     outcome = run_job(job, console, lambda changes: _on_changes(changes, namespace, console))
+    if outcome is Outcome.COMPLETE and not namespace.no_checks:
+        _check(job, console)
     console.print(f"{outcome.words.capitalize()}. Everything is in {job.options.out}.")
     return outcome.value
+
+
+def _check(job: Job, console: Console) -> None:
+    folder = job.options.out
+    if job.wanted.chats:
+        check_chats(folder, console)
+    elif any((folder / "properties").glob("*.json")):
+        check_properties(folder, console)
 
 
 def _options(namespace: argparse.Namespace) -> Options:
