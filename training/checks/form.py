@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import unicodedata
-
 import regex
 
 from training.chats import Chat
@@ -31,7 +29,8 @@ _LEFTOVER = regex.compile(
 _MOJIBAKE = regex.compile(
     r"\uFFFD|Ã[\u0080-\u00BF©¨¡³±]|â€[\u0080-\u00BF™œž“”]|Â[\u0080-\u00BF»«]|&(?:amp|quot|lt|gt|#\d+);"
 )
-_ALLOWED_CONTROLS = frozenset("\n\u200c\u200d\u200e\u200f")
+# Joiners and direction marks belong to scripts and emoji, tags (U+E0000 …) to flags.
+_CONTROLS = regex.compile(r"[\p{C}--[\n\u200C-\u200F\U000E0000-\U000E007F]]", regex.VERSION1)
 _LAST_LETTER = regex.compile(r"[\p{L}\p{M},،、，:–-]\Z")
 
 
@@ -70,13 +69,7 @@ def _flaws(part: Part) -> list[str]:
         flaws.append(
             f"broken characters: {excerpt(part.text[max(broken.start() - 10, 0) : broken.end() + 10])}"
         )
-    controls = {
-        character
-        for character in part.text
-        if unicodedata.category(character)[0] == "C" and character not in _ALLOWED_CONTROLS
-    }
-    # Parts of an emoji's sequence are of that category too.
-    controls = {each for each in controls if not 0xE0000 <= ord(each) <= 0xE007F}
+    controls = set(_CONTROLS.findall(part.text))
     if controls:
         flaws.append(f"control characters: {', '.join(f'U+{ord(each):04X}' for each in sorted(controls))}")
     return flaws

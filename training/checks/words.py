@@ -19,8 +19,8 @@ _SCRIPTS = {
     "Jpan": r"[\p{Han}\p{Hiragana}\p{Katakana}ー]",
     "Hans": r"\p{Han}",
 }
-_LETTER = regex.compile(r"\p{L}")
-_IN_SCRIPT = {name: regex.compile(rf"(?=\p{{L}}){letters}") for name, letters in _SCRIPTS.items()}
+_LETTERS = regex.compile(r"\p{L}+")
+_IN_SCRIPT = {name: regex.compile(rf"[\p{{L}}&&{each}]+", regex.VERSION1) for name, each in _SCRIPTS.items()}
 _WORD = regex.compile(r"[\p{L}\p{M}\p{N}]+(?:[’'\u200c-][\p{L}\p{M}\p{N}]+)*")
 _CHARACTER = regex.compile(r"[\p{L}\p{N}]\p{M}*")
 
@@ -30,13 +30,15 @@ _LETTERS_PER_WORD = {"zh": 1.7, "ja": 2.2, "th": 3.6}
 
 def letters(text: str) -> int:
     """How many letters there are, of any script."""
-    return len(_LETTER.findall(text))
+    return sum(map(len, _LETTERS.findall(text)))
 
 
 def script_share(text: str, language: str) -> float:
     """The share of letters in the script of this language, from 0 to 1; 1 where there are no letters."""
     total = letters(text)
-    return len(_IN_SCRIPT[LANGUAGES[language].script].findall(text)) / total if total else 1.0
+    if not total:
+        return 1.0
+    return sum(map(len, _IN_SCRIPT[LANGUAGES[language].script].findall(text))) / total
 
 
 def is_spaced(language: str) -> bool:
