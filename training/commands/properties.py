@@ -75,6 +75,11 @@ def _add_run_options(parser: argparse.ArgumentParser) -> None:
         default=3,
         help="rounds in which bad replies are asked for again (default: %(default)s)",
     )
+    parser.add_argument(
+        "--lenient",
+        action="store_true",
+        help="take replies in a wrong language, and such as were cut off, and leave them to the checks",
+    )
     parser.add_argument("--no-checks", action="store_true", help="do not check what was made")
     changed = parser.add_mutually_exclusive_group()
     changed.add_argument("--restart", action="store_true", help="set what was made before aside")

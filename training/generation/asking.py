@@ -31,6 +31,7 @@ from training.generation.errors import (
 from training.generation.failures import Failure, Verdict, judge
 from training.generation.journal import Journal, PaidReply, Usage
 from training.generation.progress import Tally
+from training.generation.reading import check_language
 from training.generation.requests import ReplyForm, Request
 from training.generation.stages import Stage
 
@@ -52,6 +53,8 @@ class ModelSettings:
     max_tokens: int | None = None
     extra: Mapping[str, Any] = field(default_factory=dict)
     tries: int = TRIES
+    lenient: bool = False
+    """Take replies in another language, and such as were cut off: the checks will find them."""
 
 
 @dataclass(slots=True)
@@ -138,7 +141,7 @@ class Asker:
         replies = self._journals[request.stage].get(request.slot).replies
         for reply in replies:
             try:
-                result = _read(request, reply)
+                result = self._read(request, reply)
             except BadOutput as error:
                 problem = error
             else:
@@ -148,11 +151,23 @@ class Asker:
             raise problem
         paid = await self._pay(request, str(problem) if problem else None)
         try:
-            result = _read(request, paid)
+            result = self._read(request, paid)
         except BadOutput as error:
             self._tally.bad(request.stage, error.kind)
             raise
         self._tally.done(request.stage, request.slot, fresh=True)
+        return result
+
+    def _read(self, request: Request[Result], reply: PaidReply) -> Result:
+        """The result of a reply. Raises `BadOutput`."""
+        if reply.finish in {"content_filter", "refusal"}:
+            raise BadOutput("the model refused", "refused")
+        if reply.finish == "length" and not self._settings.lenient:
+            raise BadOutput("it was too long and was cut off", "cut off")
+        result = request.result(reply.text, ReplyForm(reply.form))
+        if not self._settings.lenient:
+            for text in request.texts(result):
+                check_language(text, request.language)
         return result
 
     async def _pay(self, request: Request[Any], complaint: str | None) -> PaidReply:
@@ -296,11 +311,3 @@ def _most_tokens(text: str) -> int:
     """No fewer tokens than any byte-level tokenizer makes of running text; much quicker than a good estimate."""
     ascii_bytes = len(text.encode("ascii", "ignore"))
     return ascii_bytes * 2 // 3 + len(text.encode("utf-8", "replace")) - ascii_bytes + 1
-
-
-def _read(request: Request[Result], reply: PaidReply) -> Result:
-    if reply.finish == "length":
-        raise BadOutput("it was too long and was cut off", "cut off")
-    if reply.finish in {"content_filter", "refusal"}:
-        raise BadOutput("the model refused", "refused")
-    return request.result(reply.text, ReplyForm(reply.form))

@@ -70,6 +70,7 @@ def _options(namespace: argparse.Namespace) -> Options:
         concurrency=namespace.concurrency,
         timeout=namespace.timeout,
         salvage=namespace.salvage,
+        lenient=namespace.lenient,
         price_in=namespace.price_in,
         price_out=namespace.price_out,
         max_usd=namespace.max_usd,

@@ -13,10 +13,12 @@ from training.generation.errors import BadOutput
 _TAG = re.compile(r"[>＞》]{3}")
 LONGEST_QUESTION, LONGEST_ANSWER = 900, 6000
 """Characters."""
+FEWEST_LETTERS = 24
+"""In fewer, a title alone can be most of a message."""
 
 
-def message_text(text: str, language: str, *, longest: int) -> str:
-    """The message, trimmed. Raises `BadOutput` where it is empty, has a tag, or is in another language."""
+def message_text(text: str, *, longest: int) -> str:
+    """The message, trimmed. Raises `BadOutput` where it is empty, endless, or has what belongs in no message."""
     text = text.replace("\r\n", "\n").strip()
     if not any(character.isalnum() for character in text):
         raise BadOutput("it was empty", "empty")
@@ -26,14 +28,19 @@ def message_text(text: str, language: str, *, longest: int) -> str:
         raise BadOutput("it had a >>> that does not belong there", "stray tag")
     if break_special_tokens(text) != text:
         raise BadOutput("it had a model's special tokens in it", "special tokens")
+    return text
+
+
+def check_language(text: str, language: str) -> None:
+    """Raises `BadOutput` where the text is in another of the forty languages; too few letters are not judged."""
+    if sum(map(str.isalpha, text)) < FEWEST_LETTERS:
+        return
     found = detect_language(text, language)
     if found not in (None, language):
         raise BadOutput(
-            f"it was written in {LANGUAGES[found].english_name} instead of "
-            f"{LANGUAGES[language].english_name}",
+            f"it was written in {LANGUAGES[found].english_name} instead of {LANGUAGES[language].english_name}",
             "wrong language",
         )
-    return text
 
 
 def lookup_term(term: str, language: str) -> Lookup:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from functools import cache
@@ -45,7 +45,8 @@ class Request(Generic[Result]):
 
     `instructions` go into the system message, `turns` follow it. `output` is the form of a JSON reply;
     `plain_form` says in words what a plain reply looks like, and `read_plain` turns one into the fields of
-    `output`. `read` makes the result of the fields and raises `BadOutput` where they are unusable.
+    `output`. `read` makes the result of the fields and raises `BadOutput` where they are unusable; `texts` are
+    what of a result must be in the request's language.
     """
 
     stage: Stage
@@ -57,6 +58,7 @@ class Request(Generic[Result]):
     plain_form: str
     read_plain: Callable[[str], Mapping[str, Any]]
     read: Callable[[Any], Result]
+    texts: Callable[[Result], Iterable[str]]
     max_tokens: int
 
     def messages(self, form: ReplyForm, complaint: str | None = None) -> list[ChatMessage]:

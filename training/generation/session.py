@@ -57,6 +57,7 @@ class Options:
     concurrency: int = 128
     timeout: float = 300.0
     salvage: int = 3
+    lenient: bool = False
     price_in: float | None = None
     price_out: float | None = None
     max_usd: float | None = None
@@ -199,7 +200,9 @@ class _Session:
             http_client=openai.DefaultAioHttpClient(timeout=options.timeout),
         )
         await stack.enter_async_context(client)
-        settings = ModelSettings(options.model, options.temperature, options.max_tokens, options.extra)
+        settings = ModelSettings(
+            options.model, options.temperature, options.max_tokens, options.extra, lenient=options.lenient
+        )
         memory = DialectMemory(self._folder.server, f"{job.base_url} {options.model}")
         asker = Asker(
             client, settings, self._journals, limiter, budget, job.prices, memory, tally, options.reply_form

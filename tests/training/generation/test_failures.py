@@ -118,6 +118,25 @@ def test_what_stays_bad_is_dropped_with_a_reason_and_a_rerun_pays_nothing(
     assert len(server.stub.bodies) == calls
 
 
+def test_leniently_read_other_languages_and_cut_ends_are_left_to_the_checks(
+    serve: Serve, generate: Command, tmp_path: Path
+) -> None:
+    def behave(number: int, body: dict[str, Any]) -> dict[str, Any] | None:
+        if body["response_format"]["json_schema"]["name"] != "second_answers":
+            return None
+        english = {"answer": "You could begin with the bridge, the river and the letter that came too"}
+        return {
+            "message": {"content": json.dumps(english | {"search_term": "Kalevala"})},
+            "finish_reason": "length",
+        }
+
+    serve(Stub(behave=behave))
+    assert generate(*SMALL, "--lenient") == 0
+    assert report(tmp_path)["chats"] == 6
+    assert read_chats(tmp_path / "out" / "checked" / "chats" / "fi.jsonl") == []
+    assert "text in another language" in (tmp_path / "out" / "validation" / "report.md").read_text()
+
+
 def test_a_call_that_the_server_refuses_costs_its_chat_alone(
     serve: Serve, generate: Command, tmp_path: Path
 ) -> None:

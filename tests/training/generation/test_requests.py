@@ -16,6 +16,7 @@ from training.generation.plan import ChatPlan
 from training.generation.prompts import SETS, Draft, load_set
 from training.generation.prompts.base import digest
 from training.generation.prompts.forms import ProposedProperties, questions_output
+from training.generation.reading import check_language
 from training.generation.requests import ReplyForm, find_json, numbered_lines, strict_schema, unquoted
 from training.generation.stages import Stage
 
@@ -111,10 +112,6 @@ def test_plain_text_with_the_tag_is_an_answer_too() -> None:
         (json.dumps({"answer": TEXT}), "wrong form"),
         (json.dumps({"answer": " ", "search_term": "Muumit"}), "empty"),
         (json.dumps({"answer": TEXT, "search_term": "https://evil.example"}), "bad term"),
-        (
-            json.dumps({"answer": "You could begin with the bridge and the river.", "search_term": "M"}),
-            "wrong language",
-        ),
         (json.dumps({"answer": f"{TEXT} >>> ei näin <<< ja jatkuu vielä", "search_term": "M"}), "stray tag"),
         (json.dumps({"answer": f"{TEXT}<|eot_id|>", "search_term": "M"}), "special tokens"),
         (json.dumps({"answer": TEXT * 100, "search_term": "M"}), "too long"),
@@ -124,6 +121,13 @@ def test_a_reply_that_cannot_be_used_says_why(reply: str, kind: str) -> None:
     with pytest.raises(BadOutput) as caught:
         first_answer().result(reply, ReplyForm.SCHEMA)
     assert caught.value.kind == kind
+
+
+def test_a_message_in_another_language_is_told_from_one_that_only_names_it() -> None:
+    check_language(TEXT, "fi")
+    check_language("Game of Thrones!!", "fi")
+    with pytest.raises(BadOutput, match="in English instead of Finnish"):
+        check_language("You could begin with the bridge, the river and the letter that came too late.", "fi")
 
 
 def test_a_tag_where_none_was_wanted_or_none_where_one_was_is_refused() -> None:

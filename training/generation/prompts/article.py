@@ -74,6 +74,7 @@ class ArticlePrompts:
             plain_form="",
             read_plain=lambda text: {},
             read=read_properties,
+            texts=lambda works: (),
             max_tokens=6000,
         )
 
@@ -94,7 +95,8 @@ class ArticlePrompts:
             output=Question,
             plain_form="",
             read_plain=lambda text: {"question": unquoted(text)},
-            read=lambda output: [read_question(output, plan.language)],
+            read=lambda output: [read_question(output)],
+            texts=lambda questions: questions,
             max_tokens=400,
         )
 
@@ -110,6 +112,7 @@ class ArticlePrompts:
             plain_form=FIRST_ANSWER_PLAIN,
             read_plain=lambda text: answer_fields(text, language, lookup=True),
             read=lambda output: read_answer(output, language),
+            texts=lambda reply: (reply.text,),
             max_tokens=1500,
         )
 
@@ -133,7 +136,8 @@ class ArticlePrompts:
             output=Question,
             plain_form="",
             read_plain=lambda text: {"question": unquoted(text)},
-            read=lambda output: read_question(output, language),
+            read=read_question,
+            texts=lambda question: (question,),
             max_tokens=400,
         )
 
@@ -149,6 +153,7 @@ class ArticlePrompts:
             plain_form="",
             read_plain=lambda text: answer_fields(text, language, lookup=False),
             read=lambda output: read_answer(output, language),
+            texts=lambda reply: (reply.text,),
             max_tokens=2500,
         )
 

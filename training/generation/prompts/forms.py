@@ -101,9 +101,9 @@ def read_properties(output: ProposedProperties) -> list[Property]:
     return list(works.values())[:PROPERTIES]
 
 
-def read_questions(output: Output, language: str) -> list[str]:
+def read_questions(output: Output) -> list[str]:
     """The questions in their order, no two alike. Raises `BadOutput`."""
-    texts = [message_text(text, language, longest=LONGEST_QUESTION) for _, text in output]
+    texts = [message_text(text, longest=LONGEST_QUESTION) for _, text in output]
     if len({text.casefold() for text in texts}) < len(texts):
         raise BadOutput("two of the messages were the same", "repeated")
     return texts
@@ -114,7 +114,7 @@ def read_answer(output: Any, language: str) -> Reply:
     asked = lookup_term(output.search_term, language) if isinstance(output, AnswerWithLookup) else None
     # Models write the tag into the text though a field is there for it.
     text = split_tag(output.answer, language).text
-    return Reply(message_text(text, language, longest=LONGEST_ANSWER), asked)
+    return Reply(message_text(text, longest=LONGEST_ANSWER), asked)
 
 
 def answer_fields(text: str, language: str, *, lookup: bool) -> Mapping[str, Any]:
@@ -127,17 +127,17 @@ def answer_fields(text: str, language: str, *, lookup: bool) -> Mapping[str, Any
     return {"answer": reply.text, "search_term": reply.lookup.term if reply.lookup else ""}
 
 
-def read_question(output: Question, language: str) -> str:
+def read_question(output: Question) -> str:
     """The one question. Raises `BadOutput`."""
-    return message_text(output.question, language, longest=LONGEST_QUESTION)
+    return message_text(output.question, longest=LONGEST_QUESTION)
 
 
-def read_note(output: NamesakeNote, language: str) -> BackgroundNote:
+def read_note(output: NamesakeNote) -> BackgroundNote:
     """The note. Raises `BadOutput`."""
     title = " ".join(output.title.split())
     if not title:
         raise BadOutput("its note had no title", "empty")
-    text = message_text(output.text, language, longest=LONGEST_ANSWER)
+    text = message_text(output.text, longest=LONGEST_ANSWER)
     return BackgroundNote(title=title, text=text, source="written")
 
 

@@ -132,6 +132,7 @@ class SpecPrompts:
             ),
             read_plain=lambda text: {},
             read=read_properties,
+            texts=lambda works: (),
             max_tokens=6000,
         )
 
@@ -162,7 +163,8 @@ class SpecPrompts:
             output=questions_output(len(plans)),
             plain_form=_NUMBERED_FORM if several else "Reply with the message alone.",
             read_plain=lambda text: question_fields(numbered_lines(text, len(plans))),
-            read=lambda output: read_questions(output, language),
+            read=read_questions,
+            texts=lambda questions: questions,
             max_tokens=300 * len(plans) + 100,
         )
 
@@ -194,7 +196,8 @@ class SpecPrompts:
             output=NamesakeNote,
             plain_form="Reply with the title on the first line and the text below it.",
             read_plain=note_fields,
-            read=lambda output: read_note(output, language),
+            read=read_note,
+            texts=lambda note: (note.text,),
             max_tokens=900,
         )
 
@@ -220,7 +223,8 @@ class SpecPrompts:
             output=Question,
             plain_form="Reply with the message alone.",
             read_plain=lambda text: {"question": unquoted(text)},
-            read=lambda output: read_question(output, plan.language),
+            read=read_question,
+            texts=lambda question: (question,),
             max_tokens=400,
         )
 
@@ -248,6 +252,7 @@ def _answer_request(stage: Stage, draft: Draft, instructions: str, *, lookup: bo
         plain_form=form,
         read_plain=lambda text: answer_fields(text, language, lookup=lookup),
         read=lambda output: read_answer(output, language),
+        texts=lambda reply: (reply.text,),
         max_tokens=1500 if stage is Stage.FIRST_ANSWERS else 2500,
     )
 
