@@ -117,7 +117,8 @@ def heat_map(
     from matplotlib.colors import LinearSegmentedColormap
 
     shades = LinearSegmentedColormap.from_list("blues", ["#ffffff", "#bcd4de", COLOURS[0]])
-    top = max((max(line, default=0) for line in values), default=0) or 1
+    # A few ones and twos are no extremes.
+    top = max(3, *(max(line, default=0) for line in values), 0)
     axes.imshow(values, cmap=shades, aspect="auto", vmin=0, vmax=top)
     axes.set_xticks(range(len(columns)), columns)
     axes.set_yticks(range(len(rows)), rows)

@@ -10,6 +10,7 @@ import json
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from model.languages import LANGUAGES
 from training.chats import write_text
@@ -18,6 +19,9 @@ from training.checks.report_plots import catalogue_spread, kept_by_language, rea
 from training.checks.validation import Dropped, Outcome
 from training.plots import data_url
 from training.tables import Cell, Table
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 MAX_ROWS = 500
 """Dropped rows that a report shows; `findings.jsonl` has all."""
@@ -135,9 +139,9 @@ def page(outcome: Outcome, *, plots: bool = True) -> str:
     """The report as one HTML page that needs nothing beside it."""
     parts = ["<h1>Validation</h1>", f'<p class="summary">{html.escape(summary(outcome))}</p>']
     if plots:
-        parts.append(_image(data_url(kept_by_language(outcome)), "Rows kept and dropped by language"))
+        parts.append(_image(kept_by_language(outcome), "Rows kept and dropped by language"))
         if outcome.dropped:
-            parts.append(_image(data_url(reasons_by_language(outcome)), "Reasons by language"))
+            parts.append(_image(reasons_by_language(outcome), "Reasons by language"))
     parts.append(by_language(outcome).html())
     if outcome.dropped:
         parts.append(by_reason(outcome).html())
@@ -147,7 +151,7 @@ def page(outcome: Outcome, *, plots: bool = True) -> str:
     if outcome.works:
         parts += ["<h2>Works</h2>"]
         if plots and outcome.spread:
-            parts.append(_image(data_url(catalogue_spread(outcome)), "Works in many languages"))
+            parts.append(_image(catalogue_spread(outcome), "Works in many languages"))
         parts += [f"<details><summary>By language</summary>{of_works(outcome).html()}</details>"]
     if outcome.dropped:
         parts += ["<h2>Dropped rows</h2>", f"<p>{_more(outcome.dropped)}</p>"]
@@ -155,8 +159,9 @@ def page(outcome: Outcome, *, plots: bool = True) -> str:
     return _PAGE.replace("<!-- body -->", "\n".join(parts))
 
 
-def _image(address: str, words: str) -> str:
-    return f'<img src="{address}" alt="{html.escape(words)}">'
+def _image(figure: Figure, words: str) -> str:
+    width = round(figure.get_figwidth() * 96)
+    return f'<img src="{data_url(figure)}" width="{width}" alt="{html.escape(words)}">'
 
 
 def _row_html(row: Dropped) -> str:

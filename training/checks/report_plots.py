@@ -17,7 +17,9 @@ def kept_by_language(outcome: Outcome) -> Figure:
     """Rows kept and dropped."""
     codes = outcome.languages()
     counts = [outcome.counts(code) for code in codes]
-    figure, axes = new_figure(11, 3.2, "Rows kept and dropped by language")
+    figure, axes = new_figure(
+        min(max(0.27 * len(codes) + 1.6, 5), 11), 3.2, "Rows kept and dropped by language"
+    )
     parts = {
         "kept": [float(kept) for kept, _ in counts],
         "dropped": [float(dropped) for _, dropped in counts],
