@@ -118,7 +118,7 @@ class Asker:
         known = memory.load()
         usable = known is not None and form in (None, known.form)
         self._dialect = known if known is not None and usable else Dialect(form or ReplyForm.SCHEMA)
-        self._settled = usable
+        self._settled = False
         self._settling = asyncio.Lock()
 
     @property

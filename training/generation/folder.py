@@ -12,10 +12,10 @@ before.1/ …       the same of earlier configurations, set aside by --restart
 
 from __future__ import annotations
 
-import fcntl
 import hashlib
 import json
 import os
+import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass
@@ -104,7 +104,7 @@ class RunFolder:
         descriptor = os.open(self.path / ".lock", os.O_RDWR | os.O_CREAT, 0o644)
         try:
             try:
-                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                _lock(descriptor)
             except OSError as error:
                 raise CannotGenerate(f"another process is at work in {self.path}") from error
             yield
@@ -139,10 +139,10 @@ class RunFolder:
         while (aside := self.path / f"before.{number}").exists():
             number += 1
         aside.mkdir()
-        for name in ("run.json", "server.json", "journal", "chats", "properties", "dropped.jsonl"):
-            path = self.path / name
-            if path.exists():
-                path.rename(aside / name)
+        # The configuration last: a process killed on the way finds it, and asks again.
+        for path in sorted(self.path.iterdir(), key=lambda path: path.name == "run.json"):
+            if path.name != ".lock" and not path.name.startswith("before."):
+                path.rename(aside / path.name)
 
     @contextmanager
     def journals(self, fingerprint: str) -> Iterator[dict[Stage, Journal]]:
@@ -208,6 +208,18 @@ class RunFolder:
         for path in (self.chats, self.properties):
             if path.exists() and any(path.iterdir()):
                 raise CannotGenerate(f"{path} has data that no run of `generate` made: choose another --out")
+
+
+def _lock(descriptor: int) -> None:
+    """Hold the file until it is closed or the process ends, however it ends. Raises `OSError` where it is held."""
+    if sys.platform == "win32":
+        import msvcrt
+
+        msvcrt.locking(descriptor, msvcrt.LK_NBLCK, 1)
+    else:
+        import fcntl
+
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
 
 
 def _digest(works: Sequence[Property]) -> str:

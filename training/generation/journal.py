@@ -248,7 +248,9 @@ def _now() -> str:
 
 
 def _sync_folder(folder: Path) -> None:
-    """A new file's name is on the disk only once its folder is."""
+    """A new file's name is on the disk only once its folder is. Windows has no such thing."""
+    if os.name == "nt":
+        return
     descriptor = os.open(folder, os.O_RDONLY)
     try:
         os.fsync(descriptor)

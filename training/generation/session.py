@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import signal
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import AsyncExitStack, contextmanager
+from contextlib import AsyncExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -131,7 +131,22 @@ def run_job(job: Job, console: Console, on_changes: Callable[[Sequence[str]], st
                 folder.restart()
         folder.adopt(job.config, job.wanted.works)
         with folder.journals(job.config.fingerprint) as journals:
-            return asyncio.run(_Session(job, folder, journals, console).run())
+            try:
+                return asyncio.run(_Session(job, folder, journals, console).run())
+            except asyncio.CancelledError:
+                return Outcome.INTERRUPTED
+            except (OSError, ExceptionGroup) as error:
+                cause = _first(error)
+                if not isinstance(cause, OSError):
+                    raise
+                raise CannotGenerate(f"{folder.path} cannot be written: {cause.strerror}") from error
+
+
+def _first(error: Exception) -> Exception:
+    """The exception itself, or the first of a group's."""
+    while isinstance(error, ExceptionGroup):
+        error = error.exceptions[0]
+    return error
 
 
 class _Session:
@@ -152,7 +167,7 @@ class _Session:
         limiter = Limiter(Window(options.concurrency))
         tally = Tally(dict.fromkeys(Stage, 0))
         if before.lost:
-            self._console.print(
+            self._say(
                 f"{before.lost} calls of earlier runs never had an answer; they are made again, and may have cost "
                 f"up to ${before.at_most.usd:.4f} beside what is reported."
             )
@@ -166,7 +181,9 @@ class _Session:
                 await run.make(options.salvage)
         outcome = outcome_of(limiter.stopped, left=run.left)
         if limiter.stopped is not None:
-            self._console.print(str(limiter.stopped))
+            self._say(str(limiter.stopped))
+        elif waiting := [each for each in run.made.failed.values() if not each.final]:
+            self._say(f"{len(waiting)} chats wait for a later run; {waiting[0].slot}: {waiting[0].reason}")
         this_run = reports.ThisRun(
             seconds=tally.seconds,
             calls=reports.total(self._books).calls - before.calls,
@@ -181,6 +198,9 @@ class _Session:
         )
         self._write(run.made, outcome, this_run)
         return outcome
+
+    def _say(self, text: str) -> None:
+        self._console.print(text, markup=False, highlight=False)
 
     async def _connect(
         self, stack: AsyncExitStack, limiter: Limiter, budget: Budget, tally: Tally
@@ -258,9 +278,11 @@ def _stopping_on_signals(limiter: Limiter, console: Console) -> Iterator[None]:
 
     signals = (signal.SIGINT, signal.SIGTERM)
     for each in signals:
-        loop.add_signal_handler(each, on_signal)
+        with suppress(NotImplementedError):  # Windows, where Ctrl-C ends the process as KeyboardInterrupt
+            loop.add_signal_handler(each, on_signal)
     try:
         yield
     finally:
         for each in signals:
-            loop.remove_signal_handler(each)
+            with suppress(NotImplementedError):
+                loop.remove_signal_handler(each)

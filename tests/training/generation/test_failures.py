@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import time
 from collections import Counter
 from pathlib import Path
@@ -13,7 +14,7 @@ from aiohttp import web
 
 from tests.training.generation.conftest import Command, Serve
 from tests.training.generation.stub import Stub, per_stage, refusal
-from training.chats import read_chats
+from training.chats import Property, read_chats, write_properties
 from training.generation.outcome import Outcome
 
 SMALL = ("--languages", "fi", "--works", "3", "--chats", "2")
@@ -199,6 +200,46 @@ def test_the_budget_stops_the_run_before_it_is_exceeded(
     assert report(tmp_path)["total"]["calls"] == first["total"]["calls"] == len(server.stub.bodies)
     assert generate(*SMALL, *prices, "--max-usd", "0.2") == 0
     assert report(tmp_path)["total"]["calls"] == len(server.stub.bodies)
+
+
+def test_a_full_disk_ends_the_run_and_the_next_one_goes_on(
+    serve: Serve, generate: Command, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    serve(Stub())
+    syncs, real = iter(range(1000)), os.fsync
+
+    def full(descriptor: int) -> None:
+        if next(syncs) > 25:
+            raise OSError(28, "No space left on device")
+        real(descriptor)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "fsync", full)
+        assert generate(*SMALL) == 2
+    assert "No space left on device" in capsys.readouterr().err
+    assert generate(*SMALL) == 0
+
+
+def test_a_work_that_nobody_knows_waits_for_wikipedia_or_is_dropped_without_it(
+    serve: Serve, generate: Command, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    serve(Stub(wikipedia=False, behave=None))
+    work = Property(
+        local_name="Qwx", english_name="Qwx", property_type="book", is_local=True, wikipedia_title="Qwx"
+    )
+    write_properties(tmp_path / "works" / "fi.json", [work])
+    options = (
+        "--languages",
+        "fi",
+        "--chats",
+        "1",
+        "--properties",
+        str(tmp_path / "works"),
+    )
+    assert generate(*options) == Outcome.INCOMPLETE
+    assert "Wikipedia is out of reach" in " ".join(capsys.readouterr().out.split())
+    assert generate(*options, "--no-wikipedia", "--continue-anyway") == 0
+    assert report(tmp_path)["languages"]["fi"]["dropped"] == {"no background": 1}
 
 
 def test_no_cap_is_promised_where_no_price_is_known(
