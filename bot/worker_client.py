@@ -79,6 +79,8 @@ def translate(error: Exception) -> WorkerError:
         if error.status_code in (429, 503):
             header = error.response.headers.get("Retry-After", "")
             return WorkerBusy(reason, retry_after=float(header) if header.isdigit() else 2.0)
+        if error.status_code == 404:  # its model was changed under us: ask anew what it has
+            return WorkerError(f"{error.status_code}: {reason}")
         if error.status_code < 500:
             return WorkerRefused(f"{error.status_code}: {reason}")
         return WorkerError(f"{error.status_code}: {reason}")
@@ -178,6 +180,7 @@ class OpenAIWorker:
                 body={"model": info.model, "messages": list(messages)},
             )
         except Exception as error:
+            self._info = None
             raise translate(error) from error
         return int(answer["count"])  # type: ignore[index]
 

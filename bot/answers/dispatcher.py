@@ -6,19 +6,20 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
+from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import timedelta
 
 from sqlalchemy import select
-from sqlalchemy.exc import IntegrityError, OperationalError
+from sqlalchemy.exc import IntegrityError, SQLAlchemyError
 
 from bot.answers.stage import Phase
 from bot.answers.store import AnswerStore
 from bot.answers.writer import Writer
 from bot.database.connection import Database
 from bot.database.tables import Job, now
-from bot.errors import BotError, StageError
+from bot.errors import BotError
 from bot.queue.repository import JobQueue, Limits, Place, place_of
 
 log = logging.getLogger(__name__)
@@ -78,7 +79,10 @@ class Dispatcher:
 
     async def run(self) -> None:
         """Serve until cancelled; then running answers go back to the queue."""
-        await self._take_back(dead_owners=True)
+        try:
+            await self._take_back(dead_owners=True)
+        except (SQLAlchemyError, OSError):
+            log.exception("could not look for what an earlier process left; their leases run out")
         try:
             async with asyncio.TaskGroup() as group:
                 group.create_task(self._claim_loop(), name="claim")
@@ -96,12 +100,12 @@ class Dispatcher:
             await asyncio.gather(*tasks, return_exceptions=True)
 
     @staticmethod
-    async def _every(seconds: float, step: object) -> None:
+    async def _every(seconds: float, step: Callable[[], Awaitable[None]]) -> None:
         while True:
             await asyncio.sleep(seconds)
             try:
-                await step()  # type: ignore[operator]
-            except (OperationalError, BotError):
+                await step()
+            except Exception:  # whatever it is, a database that is away above all: the next round tries again
                 log.exception("a step of the dispatcher failed; it is tried again")
 
     async def _claim_loop(self) -> None:
@@ -111,7 +115,7 @@ class Dispatcher:
                 if self._slots is None:
                     self._slots = await self._writer.slots()
                 claimed = len(self._running) < self.slots and await self._claim()
-            except (OperationalError, BotError) as error:
+            except (SQLAlchemyError, OSError, BotError) as error:
                 log.warning("cannot take from the queue just now: %s", error)
                 claimed = False
             if not claimed:
@@ -175,7 +179,9 @@ class Dispatcher:
         self._notices = {job_id: notice for job_id, notice in self._notices.items() if job_id in waiting}
         for job in jobs:
             place = place_of(job.id, waiting, seconds, self.slots)
-            if place is None or job.created_at > now() - _NOTICE_AFTER or not self._writer.reaches(job):
+            opening = job.started_at is None and job.not_before is not None and job.not_before > now()
+            fresh = job.created_at > now() - _NOTICE_AFTER
+            if place is None or opening or fresh or not self._writer.reaches(job):
                 continue
             last = self._notices.get(job.id)
             if last and (last[0].position == place.position or time.monotonic() - last[1] < _NOTICE_EVERY):
@@ -183,7 +189,7 @@ class Dispatcher:
             self._notices[job.id] = (place, time.monotonic())
             try:
                 await self._writer.show_place(job, place, Phase.WAITING)
-            except StageError as error:
+            except (BotError, SQLAlchemyError, OSError) as error:
                 log.info("no notice for job %s: %s", job.id, error)
 
     async def show_again(self, answer_id: int) -> None:

@@ -51,7 +51,7 @@ class AnswerStore:
         """What the job is about; marks the answer begun."""
         async with self._database.transaction() as session:
             work = await self._load(session, job)
-            if work.answer.status != MessageStatus.WRITTEN:
+            if work.answer.status != MessageStatus.WRITTEN and not job.text_posted:
                 work.answer.status = MessageStatus.STREAMING
             return work
 
@@ -76,7 +76,8 @@ class AnswerStore:
             LeaseLost: another process writes this answer now.
         """
         async with self._database.transaction() as session:
-            await self._ours(JobQueue(session, self._limits), work.job)
+            job = await self._ours(JobQueue(session, self._limits), work.job)
+            job.away_since = None
             answer = await session.get_one(Message, work.answer.id)
             answer.content = text
         work.answer.content = text
@@ -138,11 +139,19 @@ class AnswerStore:
                 answer.status = answer_status
         work.answer.status = answer_status
 
-    async def put_back(self, work: Work, *, after: float, fault: bool) -> bool:
-        """Queue the job again; False where it was put back too often and is still ours to fail."""
+    async def put_back(self, job: Job, *, after: float, fault: bool, away: bool = False) -> bool:
+        """Queue the job again; False where it was put back too often, or in vain for too long, and is still ours to
+        fail."""
         async with self._database.transaction() as session:
             queue = JobQueue(session, self._limits)
-            return queue.put_back(await self._ours(queue, work.job), after=after, fault=fault)
+            return queue.put_back(await self._ours(queue, job), after=after, fault=fault, away=away)
+
+    async def note_posted(self, work: Work) -> None:
+        """The answer's text stands in the thread, whole; only a look-up may still have to follow."""
+        async with self._database.transaction() as session:
+            job = await self._ours(JobQueue(session, self._limits), work.job)
+            job.text_posted = True
+        work.job.text_posted = True
 
     async def claim(self, lease: timedelta) -> Job | None:
         """The next job, now ours."""

@@ -12,12 +12,14 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable
 
+from sqlalchemy.exc import SQLAlchemyError
+
 from bot.answers.generation import Generator, Outcome
 from bot.answers.presenter import Pace
 from bot.answers.stage import Phase, Scene, Stage
 from bot.answers.store import AnswerStore, Work
 from bot.canon import Canon
-from bot.database.tables import Job, JobStatus, MessageStatus, now
+from bot.database.tables import Job, JobStatus, MessageStatus
 from bot.errors import (
     LeaseLost,
     StageError,
@@ -30,12 +32,10 @@ from bot.errors import (
 from bot.queue.repository import Place
 from bot.words import Words, words_for
 from model.errors import PromptTooLong
-from model.lookup_tag import Lookup
+from model.lookup_tag import Lookup, parse_reply
 
 log = logging.getLogger(__name__)
 
-# How long a request waits for a worker that is away before it is given up, visibly.
-_PATIENCE_SECONDS = 15 * 60
 _AWAY_RETRY_SECONDS = 5.0
 # finish_reason of an answer that a member stopped.
 STOPPED = "stopped"
@@ -64,24 +64,31 @@ class Writer:
     async def write(self, job: Job, stop: asyncio.Event) -> None:
         """Write the job's answer, or see to it that somebody else will, or that its failure is seen. Never raises
         but for cancellation, on which the job goes back to the queue."""
-        work = await self._store.load(job)
         try:
-            scene = await self._stage.open(work)
-            await self._write(work, scene, stop)
+            work = await self._store.load(job)
+            try:
+                scene = await self._stage.open(work)
+                await self._write(work, scene, stop)
+            except Exception as error:  # the last line of defence: every request ends visibly
+                await self._after_error(work, error)
+        except asyncio.CancelledError:
+            await asyncio.shield(self._quietly(self._store.put_back(job, after=0, fault=False)))
+            raise
         except LeaseLost:
             log.info("job %s is another process's now", job.id)
-        except asyncio.CancelledError:
-            await asyncio.shield(self._quietly(self._store.put_back(work, after=0, fault=False)))
-            raise
-        except Exception as error:
-            await self._quietly(self._after_error(work, error))
+        except Exception:
+            log.exception(
+                "job %s: the database did not take it; its lease runs out and it is tried again", job.id
+            )
 
     async def _write(self, work: Work, scene: Scene, stop: asyncio.Event) -> None:
-        if work.answer.status != MessageStatus.WRITTEN:
-            await self._generate(work, scene, stop)
-        text = self._final_text(work)
-        await self._pace.final_turn(scene.place, text)
-        await scene.show(text, Phase.DONE)
+        if not work.job.text_posted:
+            if work.answer.status != MessageStatus.WRITTEN:
+                await self._generate(work, scene, stop)
+            text = self._final_text(work)
+            await self._pace.final_turn(scene.place, text)
+            await scene.show(text, Phase.DONE)
+            await self._store.note_posted(work)
         if work.answer.lookup_term and work.answer.lookup_language:
             lookup = Lookup(work.answer.lookup_term, work.answer.lookup_language)
             await self._look_up(work, scene, work.answer.id, lookup)
@@ -99,6 +106,9 @@ class Writer:
         outcome = await self._generator.run(work, scene, stop)
         if not outcome.text and outcome.lookup is not None and not stop.is_set() and work.path:
             if await self._look_up(work, scene, work.path[-1].id, outcome.lookup):
+                await self._store.save_text(
+                    work, ""
+                )  # the tag has been answered; nothing of it is gone on with
                 outcome = await self._generator.run(work, scene, stop)
             if not outcome.text:
                 outcome = Outcome("", None, outcome.finish_reason, outcome.model, outcome.fingerprint)
@@ -128,41 +138,48 @@ class Writer:
     async def _after_error(self, work: Work, error: Exception) -> None:
         """Decide what an error means for the job, and say it in the thread where waiting does not help."""
         job = work.job
+        if isinstance(error, LeaseLost):
+            raise error
         if isinstance(error, ThreadGone):
             log.info("job %s ends: %s", job.id, error)
             await self._store.finish(work, JobStatus.CANCELLED, MessageStatus.STOPPED, str(error))
             return
         if isinstance(error, (WorkerUnreachable, WorkerBusy)):
-            waited = (now() - job.created_at).total_seconds()
             pause = error.retry_after if isinstance(error, WorkerBusy) else _AWAY_RETRY_SECONDS
-            if waited < _PATIENCE_SECONDS and await self._store.put_back(work, after=pause, fault=False):
+            if await self._store.put_back(job, after=pause, fault=False, away=True):
                 log.warning("job %s waits for the worker: %s", job.id, error)
                 return
         elif isinstance(error, PromptTooLong):
             log.info("job %s: the message is longer than the model's window", job.id)
-        elif isinstance(error, (StageError, WorkerError)) and not isinstance(error, WorkerRefused):
+        elif isinstance(error, (StageError, WorkerError, SQLAlchemyError, OSError)) and not isinstance(
+            error, WorkerRefused
+        ):
             log.warning("job %s stumbled: %s", job.id, error)
-            if await self._store.put_back(work, after=2.0 * job.attempts, fault=True):
+            if await self._store.put_back(job, after=2.0 * job.attempts, fault=True):
                 return
         else:
             log.error("job %s failed", job.id, exc_info=error)
         reason = f"{type(error).__name__}: {error}"
-        await self._store.finish(work, JobStatus.FAILED, MessageStatus.FAILED, reason)
+        # Shown while the lease is still held: a kill in between only means another try.
         await self.show_failure(job, error)
+        await self._store.finish(work, JobStatus.FAILED, MessageStatus.FAILED, reason)
 
     async def show_failure(self, job: Job, error: Exception | None = None) -> None:
         """Say in the thread that the answer failed, under what there is of it, with a button to try again."""
         work = await self._store.peek(job)
         words = words_for(job.locale)
         notice = f"⚠️ {explain(words, error)}"
-        text = f"{work.answer.content}\n\n{notice}" if work.answer.content else notice
+        written = self._visible(work)
+        text = f"{written}\n\n{notice}" if written else notice
         await self._quietly(self._show(work, text, Phase.FAILED))
 
     async def show_place(self, job: Job, place: Place, phase: Phase) -> None:
         """Tell who waits where they stand."""
         work = await self._store.peek(job)
         if work.answer.status == MessageStatus.WAITING:
-            await self._show(work, describe_place(words_for(job.locale), place), phase)
+            notice = describe_place(words_for(job.locale), place)
+            written = self._visible(work)
+            await self._show(work, f"{written}\n\n{notice}" if written else notice, phase)
 
     async def show_again(self, job: Job) -> None:
         """Show the answer as its row has it."""
@@ -176,11 +193,16 @@ class Writer:
     def _final_text(work: Work) -> str:
         """An answer's text, or what stands for it where there is none."""
         words = words_for(work.job.locale)
-        if work.answer.content:
-            return work.answer.content
+        if written := Writer._visible(work):
+            return written
         if work.answer.status == MessageStatus.STOPPED or work.answer.finish_reason == STOPPED:
             return words.say("⏹️ Stopped before I had written anything.")
         return words.say("I have nothing to say to that. Ask me again, or put it another way.")
+
+    @staticmethod
+    def _visible(work: Work) -> str:
+        """An answer's text without the tag, which is still in that of one that was not finished."""
+        return parse_reply(work.answer.content, work.conversation.language).text
 
     async def _show(self, work: Work, text: str, phase: Phase) -> None:
         scene = await self._stage.open(work)

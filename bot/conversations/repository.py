@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from sqlalchemy import exists, literal, select, update
+from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import aliased
 
@@ -49,11 +50,13 @@ class ConversationRepository:
 
     async def member(self, member_id: int, locale: str | None = None) -> Member:
         """The member's row, made on first sight; keeps the newest locale."""
-        member = await self._session.get(Member, member_id)
-        if member is None:
-            member = Member(id=member_id, locale=locale)
-            self._session.add(member)
-        elif locale is not None and member.locale != locale:
+        # Two first messages of a member may come at once.
+        insert = postgresql.insert if self._session.get_bind().dialect.name == "postgresql" else sqlite.insert
+        await self._session.execute(
+            insert(Member).values(id=member_id, created_at=now()).on_conflict_do_nothing()
+        )
+        member = await self._session.get_one(Member, member_id)
+        if locale is not None and member.locale != locale:
             member.locale = locale
         await self._session.flush()
         return member
@@ -86,9 +89,15 @@ class ConversationRepository:
         """The conversation; it exists, since something refers to it."""
         return await self._session.get_one(Conversation, conversation_id)
 
-    async def by_thread(self, thread_id: int) -> Conversation | None:
-        """The conversation held in a thread."""
+    async def locked(self, conversation_id: int) -> Conversation:
+        """The conversation, kept from changing until the transaction ends."""
+        return await self._session.get_one(Conversation, conversation_id, with_for_update=True)
+
+    async def by_thread(self, thread_id: int, *, lock: bool = False) -> Conversation | None:
+        """The conversation held in a thread; with `lock`, kept from changing until the transaction ends."""
         query = select(Conversation).where(Conversation.thread_id == thread_id)
+        if lock:
+            query = query.with_for_update()
         return (await self._session.scalars(query)).one_or_none()
 
     async def open_threads(self) -> Sequence[Conversation]:

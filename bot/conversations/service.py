@@ -35,6 +35,10 @@ class NotTheLastAnswer(BotError):
     """The conversation has gone on since this answer."""
 
 
+class AlreadyAStory(BotError):
+    """A story hangs on this message, or is written in this thread, already."""
+
+
 class StillWriting(BotError):
     """An answer is being written in this conversation."""
 
@@ -72,10 +76,17 @@ class ConversationService:
         """A new conversation and its first request; with `thread_id`, in a thread that is there already.
 
         Raises:
-            QueueFull, TooManyWaiting: nothing was begun.
+            QueueFull, TooManyWaiting, AlreadyAStory: nothing was begun.
         """
         async with self._database.transaction() as session:
             repository = ConversationRepository(session)
+            if opening.source_message_id is not None and await repository.knows(opening.source_message_id):
+                raise AlreadyAStory
+            if thread_id is not None and (earlier := await repository.by_thread(thread_id)) is not None:
+                if earlier.status == ConversationStatus.OPEN:
+                    raise AlreadyAStory
+                earlier.thread_id = None  # it ended; the thread is free for another
+                await session.flush()
             conversation, first = await repository.open(opening)
             conversation.thread_id = thread_id
             answer = await repository.add_answer(conversation, first.id)
@@ -103,8 +114,11 @@ class ConversationService:
         async with self._database.transaction() as session:
             job = await session.get_one(Job, queued.job_id)
             JobQueue(session, self._limits).end(job, JobStatus.CANCELLED, reason)
-            conversation = await ConversationRepository(session).get(queued.conversation_id)
+            repository = ConversationRepository(session)
+            conversation = await repository.get(queued.conversation_id)
             conversation.status = ConversationStatus.LOST
+            for message in await repository.branch(conversation.active_leaf_id):
+                message.discord_message_id = None  # a story may be begun from it once more
 
     async def say(self, said: Said) -> Queued | None:
         """A member wrote in a thread. Messages that come before the answer to the last one has begun are answered
@@ -115,7 +129,7 @@ class ConversationService:
         """
         async with self._database.transaction() as session:
             repository = ConversationRepository(session)
-            conversation = await repository.by_thread(said.thread_id)
+            conversation = await repository.by_thread(said.thread_id, lock=True)
             if conversation is None or conversation.status != ConversationStatus.OPEN:
                 return None
             if await repository.knows(said.message_id):
@@ -124,7 +138,16 @@ class ConversationService:
             pending = await repository.pending_job(conversation.id)
             joins = pending is not None and pending.status == JobStatus.QUEUED and pending.attempts == 0
             answer = await session.get_one(Message, pending.answer_id) if pending else None
-            joins = joins and answer is not None and answer.status == MessageStatus.WAITING
+            # Only an answer that is still the first one to its message, and has no text that would be gone on with.
+            joins = (
+                joins
+                and pending is not None
+                and pending.kind == JobKind.ANSWER
+                and answer is not None
+                and answer.status == MessageStatus.WAITING
+                and not answer.content
+                and await repository.siblings(answer) == [answer.id]
+            )
             message = await repository.add_user_message(
                 conversation,
                 parent_id=answer.parent_id if joins and answer else conversation.active_leaf_id,
@@ -233,6 +256,13 @@ class ConversationService:
             rows = await ConversationRepository(session).open_threads()
             return [(row.thread_id, row.last_seen_id or row.thread_id) for row in rows if row.thread_id]
 
+    async def note_seen(self, thread_id: int, message_id: int) -> None:
+        """A message was refused, and its writer told so: reading up must not find it again."""
+        async with self._database.transaction() as session:
+            conversation = await ConversationRepository(session).by_thread(thread_id, lock=True)
+            if conversation is not None:
+                conversation.last_seen_id = max(conversation.last_seen_id or 0, message_id)
+
     async def lose_thread(self, thread_id: int) -> None:
         """The thread is gone."""
         async with self._database.transaction() as session:
@@ -274,12 +304,11 @@ class ConversationService:
         if answer is None:
             raise NotTheLastAnswer
         repository = ConversationRepository(session)
-        conversation = await repository.get(answer.conversation_id)
+        conversation = await repository.locked(answer.conversation_id)
+        await session.refresh(answer)
         pending = await repository.pending_job(conversation.id)
-        # A written answer only waits for its look-up to be posted; what is asked for now runs after that.
-        posting = (
-            pending is not None and pending.answer_id == answer_id and answer.status == MessageStatus.WRITTEN
-        )
+        # Where the text is posted and only a look-up is still to follow, what is asked for now runs after that.
+        posting = pending is not None and pending.answer_id == answer_id and pending.text_posted
         if pending is not None and not posting:
             raise StillWriting
         if conversation.active_leaf_id != answer_id:

@@ -185,7 +185,8 @@ class Message(Base):
 
 class Job(Base):
     """A request for an answer. `lease_until` is pushed on while a bot process works on it; one whose lease ran out
-    is taken back. The partial unique index lets one answer at a time be written in a conversation."""
+    is taken back. With `text_posted` only the look-up is still to be shown; `away_since` is when the worker was first
+    found away. The partial unique index lets one answer at a time be written in a conversation."""
 
     __tablename__ = "job"
     __table_args__ = (
@@ -216,6 +217,8 @@ class Job(Base):
     lease_owner: Mapped[str | None] = mapped_column(String(100))
     lease_until: Mapped[datetime | None]
     error: Mapped[str | None] = mapped_column(String(400))
+    text_posted: Mapped[bool] = mapped_column(default=False)
+    away_since: Mapped[datetime | None]
     created_at: Mapped[datetime] = mapped_column(default=now)
     started_at: Mapped[datetime | None]
     finished_at: Mapped[datetime | None]

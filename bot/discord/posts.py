@@ -78,6 +78,16 @@ class DeliveryLog:
                 .values(discord_message_id=discord_id, text_hash=text_hash(text))
             )
 
+    async def renew(self, post: Post) -> None:
+        """Somebody deleted the message: it is to be sent anew, as another one."""
+        post.nonce, post.discord_id, post.shown = secrets.token_hex(12), None, None
+        async with self._database.transaction() as session:
+            await session.execute(
+                update(Delivery)
+                .where(Delivery.id == post.delivery_id)
+                .values(nonce=post.nonce, discord_message_id=None)
+            )
+
     async def text_of(self, post: Post) -> str:
         """The hash of the text that was about to be sent."""
         async with self._database.transaction() as session:

@@ -59,7 +59,7 @@ class AnswerPresses:
     async def _stop(self, answer_id: int) -> None:
         self._parts.dispatcher.stop(answer_id)
         job = await self._parts.conversations.stop(answer_id)
-        if job is not None and job.status == JobStatus.CANCELLED:
+        if job is None or job.status == JobStatus.CANCELLED:
             await self._parts.dispatcher.show_again(answer_id)
 
     async def _rate(self, interaction: discord.Interaction, answer_id: int, rating: int) -> None:

@@ -7,7 +7,7 @@ import logging
 import discord
 from discord import app_commands
 
-from bot.conversations.service import NotTheLastAnswer, StillWriting
+from bot.conversations.service import AlreadyAStory, NotTheLastAnswer, StillWriting
 from bot.errors import QueueFull, StageError, ThreadGone, TooManyWaiting
 from bot.words import Words, words_for
 
@@ -30,6 +30,8 @@ def explain(words: Words, error: BaseException) -> str:  # noqa: PLR0911 -- one 
         )
     if isinstance(error, TooManyWaiting):
         return words.say("You have several requests waiting already. Let me finish those first, or stop one.")
+    if isinstance(error, AlreadyAStory):
+        return words.say("There is a story here already. Just write in its thread; I read along.")
     if isinstance(error, NotTheLastAnswer):
         return words.say("The story has gone on since. This works on the last answer only.")
     if isinstance(error, StillWriting):
@@ -53,7 +55,15 @@ async def reply_error(interaction: discord.Interaction, error: BaseException) ->
     """Tell the member, seen by nobody else; log what is not their doing."""
     known = isinstance(
         getattr(error, "original", error),
-        (QueueFull, TooManyWaiting, NotTheLastAnswer, StillWriting, NotAllowed, app_commands.CheckFailure),
+        (
+            QueueFull,
+            TooManyWaiting,
+            AlreadyAStory,
+            NotTheLastAnswer,
+            StillWriting,
+            NotAllowed,
+            app_commands.CheckFailure,
+        ),
     )
     if not known:
         log.error("an interaction failed", exc_info=error)

@@ -14,6 +14,7 @@ import discord
 from bot.answers.stage import Phase
 from bot.answers.store import Work
 from bot.conversations.repository import ConversationRepository
+from bot.conversations.service import AlreadyAStory
 from bot.database.connection import Database
 from bot.database.tables import CanonNote, Conversation, DeliveryKind
 from bot.discord import errors
@@ -65,9 +66,9 @@ class DiscordScene:
                 posts += await self._deliveries.intend(
                     self._work.answer.id, DeliveryKind.TEXT, self._channel_id, fresh
                 )
-            for post, part in zip(posts, parts, strict=False):
-                await self._put(post, part, phase if post.part == len(parts) - 1 else None)
-            for post in posts[len(parts) :]:
+            for number, (post, part) in enumerate(zip(posts, parts, strict=False), 1):
+                await self._put(post, part, phase if number == len(parts) else None)
+            for post in reversed(posts[len(parts) :]):  # so that a kill in between leaves no gap
                 await self._remove(post)
             del posts[len(parts) :]
 
@@ -122,14 +123,19 @@ class DiscordScene:
         if post.shown == (text, phase):
             return
         view = self._view(phase)
+        if post.discord_id is not None:
+            try:
+                await self._edit(post, text, view)
+            except discord.NotFound as error:
+                if error.code != errors.UNKNOWN_MESSAGE:
+                    raise
+                await self._deliveries.renew(post)
         if post.discord_id is None:
             sent = await self._channel.send(
                 text, nonce=post.nonce, view=view or discord.utils.MISSING, allowed_mentions=NOBODY,
                 suppress_embeds=True,
             )  # fmt: skip
             await self._deliveries.sent(post, sent.id, text)
-        else:
-            await self._edit(post, text, view)
         post.shown = (text, phase)
 
     async def _edit(self, post: Post, text: str, view: discord.ui.View | None) -> None:
@@ -154,13 +160,9 @@ class DiscordScene:
         if phase is None:
             return None
         answer_id = self._work.answer.id
-        return controls(
-            phase,
-            answer_id,
-            self._words,
-            sibling=self._siblings.index(answer_id) + 1,
-            siblings=len(self._siblings),
-        )
+        siblings = self._siblings if answer_id in self._siblings else [answer_id]
+        place = siblings.index(answer_id) + 1
+        return controls(phase, answer_id, self._words, sibling=place, siblings=len(siblings))
 
 
 class DiscordStage:
@@ -218,6 +220,14 @@ class DiscordStage:
         try:
             return (await starter.create_thread(name=title)).id
         except discord.HTTPException as error:
-            if error.code == errors.THREAD_EXISTS:
-                return conversation.starter_message_id  # a thread has the id of the message it hangs on
-            raise
+            if error.code != errors.THREAD_EXISTS:
+                raise
+        # A thread has the id of the message it hangs on. It may be ours, from before a crash.
+        if await self._held_by_another(conversation):
+            raise AlreadyAStory
+        return conversation.starter_message_id
+
+    async def _held_by_another(self, conversation: Conversation) -> bool:
+        async with self._database.transaction() as session:
+            holder = await ConversationRepository(session).by_thread(conversation.starter_message_id or 0)
+        return holder is not None and holder.id != conversation.id

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-_CATCH_UP = 50
+_CATCH_UP = 500
 _ORDINARY = (discord.MessageType.default, discord.MessageType.reply)
 
 
@@ -47,6 +47,7 @@ class ThreadListener(commands.Cog):
             if not isinstance(error, (QueueFull, TooManyWaiting)):
                 log.warning("could not take message %s: %s", message.id, error)
             await self._refuse(message, error)
+            await self._parts.conversations.note_seen(message.channel.id, message.id)
 
     async def _said(self, message: discord.Message) -> bool:
         """A message in a thread of ours. Returns whether it is ours, answered or not."""
@@ -112,6 +113,8 @@ class ThreadListener(commands.Cog):
                         await self.on_message(message)
                 except discord.HTTPException as error:
                     log.info("could not read up on thread %s: %s", thread_id, error)
+                except Exception:  # the other threads are still to be read
+                    log.exception("could not read up on thread %s", thread_id)
 
     @commands.Cog.listener()
     async def on_raw_thread_delete(self, payload: discord.RawThreadDeleteEvent) -> None:
@@ -120,8 +123,9 @@ class ThreadListener(commands.Cog):
 
     @commands.Cog.listener()
     async def on_thread_remove(self, thread: discord.Thread) -> None:
-        """The bot was taken out of a private thread."""
-        await self._parts.conversations.lose_thread(thread.id)
+        """The bot was taken out of a thread: a private one it can no longer see."""
+        if thread.is_private():
+            await self._parts.conversations.lose_thread(thread.id)
 
     @commands.Cog.listener()
     async def on_guild_remove(self, guild: discord.Guild) -> None:

@@ -16,10 +16,12 @@ from sqlalchemy import and_, func, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import aliased
 
-from bot.database.tables import Conversation, Job, JobKind, JobStatus, Member, now
+from bot.database.tables import Conversation, Job, JobKind, JobStatus, Member, Message, MessageStatus, now
 from bot.errors import QueueFull, TooManyWaiting
 
 MAX_ATTEMPTS = 3
+# How long a request waits for a worker that is away before it is given up, visibly.
+PATIENCE = timedelta(minutes=15)
 # How many finished jobs the expected time is measured on.
 _SAMPLE = 20
 
@@ -188,6 +190,8 @@ class JobQueue:
                 continue
             if job.attempts >= MAX_ATTEMPTS and not dead:
                 self._end(job, JobStatus.FAILED, "stalled too often")
+                answer = await self._session.get_one(Message, job.answer_id)
+                answer.status = MessageStatus.FAILED
                 failed.append(job)
             else:
                 job.status, job.lease_owner, job.lease_until = JobStatus.QUEUED, None, None
@@ -211,8 +215,13 @@ class JobQueue:
         """The job is over."""
         self._end(job, status, error)
 
-    def put_back(self, job: Job, *, after: float = 0.0, fault: bool = True) -> bool:
-        """Queue the job again, `after` seconds at the earliest. A job put back too often fails: then False."""
+    def put_back(self, job: Job, *, after: float = 0.0, fault: bool = True, away: bool = False) -> bool:
+        """Queue the job again, `after` seconds at the earliest. False where it was put back too often for a fault, or
+        where the worker has been `away` for too long."""
+        if away:
+            job.away_since = job.away_since or now()
+            if now() - job.away_since > PATIENCE:
+                return False
         if fault and job.attempts >= MAX_ATTEMPTS:
             return False
         if not fault:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 from datetime import timedelta
 
 import pytest
 from sqlalchemy import select
 
-from bot.conversations.service import NotTheLastAnswer, Queued, Said, StillWriting
+from bot.conversations.service import AlreadyAStory, NotTheLastAnswer, Queued, Said, StillWriting
 from bot.database.connection import Database
 from bot.database.tables import (
     Conversation,
@@ -166,15 +167,82 @@ async def test_a_double_click_queues_one_answer(database: Database) -> None:
         await service(database).regenerate(first.answer_id, 1, None)
 
 
-async def test_a_written_answer_can_be_gone_on_with_while_its_look_up_is_posted(database: Database) -> None:
+async def test_a_posted_answer_can_be_gone_on_with_while_its_look_up_is_fetched(database: Database) -> None:
     first = await begin(database)
     await run_job(database)
     async with database.transaction() as session:
         (await session.get_one(Message, first.answer_id)).status = MessageStatus.WRITTEN
+    with pytest.raises(StillWriting):
+        await service(database).go_on(first.answer_id, 1, None)
+    async with database.transaction() as session:
+        (await session.get_one(Job, first.job_id)).text_posted = True
     more = await service(database).go_on(first.answer_id, 1, None)
     assert (await job(database, more.job_id)).status == JobStatus.QUEUED
     with pytest.raises(StillWriting):
         await service(database).go_on(first.answer_id, 1, None)
+
+
+async def test_a_message_does_not_slip_in_before_text_that_is_gone_on_with(database: Database) -> None:
+    first = await begin(database, text="one")
+    await answered(database, first, "a story")
+    await service(database).go_on(first.answer_id, 1, None)
+    second = await say(database, first, "what about Bob?")
+    assert second is not None
+    assert await branch(database, second.answer_id) == ["one", "a story", "what about Bob?", ""]
+
+
+async def test_a_message_leaves_the_siblings_of_a_waiting_answer_together(database: Database) -> None:
+    first = await begin(database, text="one")
+    await answered(database, first, "first try")
+    again = await service(database).regenerate(first.answer_id, 1, None)
+    second = await say(database, first, "and faster")
+    assert second is not None
+    assert second.job_id != again.job_id
+    await answered(database, again, "second try")
+    assert await branch(database, second.answer_id) == ["one", "second try", "and faster", ""]
+
+
+async def test_two_presses_at_once_queue_one_answer(database: Database) -> None:
+    first = await begin(database)
+    await answered(database, first)
+    results = await asyncio.gather(
+        *(service(database).regenerate(first.answer_id, 1, None) for _ in range(4)), return_exceptions=True
+    )
+    assert sum(isinstance(result, Queued) for result in results) == 1
+    assert {type(result) for result in results} <= {Queued, StillWriting, NotTheLastAnswer}
+
+
+async def test_messages_of_a_new_member_at_once_are_all_answered(database: Database) -> None:
+    first = await begin(database, text="one")
+    results = await asyncio.gather(*(say(database, first, f"hello {n}", author=9) for n in range(4)))
+    assert {result.job_id for result in results if result is not None} == {first.job_id}
+    assert len(await branch(database, first.answer_id)) == 6
+
+
+async def test_a_story_that_could_not_be_opened_may_be_begun_again_from_its_message(
+    database: Database,
+) -> None:
+    queued = await service(database).begin(opening(source_message_id=42))
+    with pytest.raises(AlreadyAStory):
+        await service(database).begin(opening(source_message_id=42))
+    await service(database).abandon(queued, "no permission")
+    await service(database).begin(opening(source_message_id=42))
+
+
+async def test_a_thread_whose_story_was_lost_is_free_for_another(database: Database) -> None:
+    await service(database).begin(opening(), thread_id=77)
+    with pytest.raises(AlreadyAStory):
+        await service(database).begin(opening(), thread_id=77)
+    await service(database).lose_thread(77)
+    await service(database).begin(opening(), thread_id=77)
+    assert await service(database).holds(77)
+
+
+async def test_a_refused_message_is_not_found_again_by_reading_up(database: Database) -> None:
+    first = await begin(database)
+    thread_id = await thread_of(database, first)
+    await service(database).note_seen(thread_id, 8_000_000)
+    assert await service(database).last_seen() == [(thread_id, 8_000_000)]
 
 
 async def test_paging_between_siblings(database: Database) -> None:

@@ -243,6 +243,40 @@ async def test_a_full_queue_is_said_at_once(database: Database) -> None:
         assert len(world.threads) == 2
 
 
+async def test_a_message_that_somebody_deletes_meanwhile_is_posted_again(database: Database) -> None:
+    engine = FakeEngine(replies=[LONG[:900]], tokens_per_second=80)
+    async with open_world(database, engine) as world:
+        thread = await world.start_story("a long one")
+        await world.until(lambda: any("Sentence number 2" in text for text in world.texts(thread)))
+        await world.members[0].delete(world.shown(thread)[-1].stored)
+        (message,) = await world.answered(thread)
+        assert message.content == LONG[:900].strip()
+
+
+async def test_a_look_up_that_was_not_finished_is_never_shown(database: Database) -> None:
+    engine = FakeEngine(
+        replies=["Let me see.\n\n>>> Pride and Prejudice\n>>> en and so on " * 3], tokens_per_second=60
+    )
+    async with open_world(database, engine) as world:
+        thread = await world.start_story("P&P")
+        await world.until(lambda: any("Stop" in m.buttons for m in world.shown(thread)))
+        await world.press(world.shown(thread)[-1], "Stop")
+        await world.answered(thread)
+        assert ">>>" not in "".join(version for version in world.texts(thread))
+
+
+async def test_a_story_in_a_busy_queue_stays_readable_while_more_of_it_waits(database: Database) -> None:
+    engine = FakeEngine(replies=["Once upon a time.", "Slow. " * 80], tokens_per_second=40)
+    async with open_world(database, engine, worker_slots=1) as world:
+        first = await world.start_story("mine", member=0)
+        (message,) = await world.answered(first)
+        await world.start_story("slow", member=1)
+        await world.until(lambda: engine.load.running == 1)
+        await world.press(message, "Go on")
+        await world.until(lambda: "number 1 in the queue" in world.texts(first)[0])
+        assert world.texts(first)[0].startswith("Once upon a time.")
+
+
 async def test_an_answer_that_breaks_off_is_gone_on_with(database: Database) -> None:
     engine = FakeEngine()
     async with open_world(database, engine) as world:
