@@ -67,6 +67,11 @@ class Dispatcher:
         """Answers written at the same time."""
         return self._slots or 1
 
+    @property
+    def running(self) -> int:
+        """Answers that this process is writing now."""
+        return len(self._running)
+
     def wake(self) -> None:
         """Something was queued: look at once."""
         self._wake.set()

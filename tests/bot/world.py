@@ -99,6 +99,7 @@ class World:
         """Wait until `count` answers in a thread are finished; returns all the bot's messages there."""
         await self.until(
             lambda: sum("Go on" in m.buttons or "Weiter" in m.buttons for m in self.shown(thread)) >= count
+            and self.bot.parts.dispatcher.running == 0
         )
         return self.shown(thread)
 
