@@ -100,7 +100,7 @@ class Page:
         """Wait until a JavaScript expression is true, and return its value."""
         try:
             async with asyncio.timeout(patience):
-                while not (value := await self.evaluate(script)):  # noqa: ASYNC110
+                while not (value := await self.evaluate(script)):
                     await asyncio.sleep(0.03)
         except TimeoutError:
             seen = await self.evaluate("document.body.innerText")
@@ -188,7 +188,7 @@ class Chromium:
 async def _endpoint(profile: Path) -> str:
     noted = profile / "DevToolsActivePort"
     async with asyncio.timeout(3 * PATIENCE):
-        while not noted.exists() or len(lines := noted.read_text().split()) < 2:  # noqa: ASYNC110
+        while not noted.exists() or len(lines := noted.read_text().split()) < 2:
             await asyncio.sleep(0.05)
     return f"ws://127.0.0.1:{lines[0]}{lines[1]}"
 

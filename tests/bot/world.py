@@ -98,8 +98,10 @@ class World:
     async def answered(self, thread: int, count: int = 1) -> list[Shown]:
         """Wait until `count` answers in a thread are finished; returns all the bot's messages there."""
         await self.until(
-            lambda: sum("Go on" in m.buttons or "Weiter" in m.buttons for m in self.shown(thread)) >= count
-            and self.bot.parts.dispatcher.running == 0
+            lambda: (
+                sum("Go on" in m.buttons or "Weiter" in m.buttons for m in self.shown(thread)) >= count
+                and self.bot.parts.dispatcher.running == 0
+            )
         )
         return self.shown(thread)
 
