@@ -39,6 +39,8 @@ Result = TypeVar("Result")
 
 TRIES = 8
 """How often a call is sent at most, in one round."""
+FIRST_TRIES = 4
+"""The same for the very first call, which finds out whether anybody is there."""
 FIRST_PAUSE, LONGEST_PAUSE = 0.5, 30.0
 """Seconds between two tries of a call, doubled each time."""
 FREE = Prices(0.0, 0.0, "unknown")
@@ -52,7 +54,6 @@ class ModelSettings:
     temperature: float = 1.0
     max_tokens: int | None = None
     extra: Mapping[str, Any] = field(default_factory=dict)
-    tries: int = TRIES
     lenient: bool = False
     """Take replies in another language, and such as were cut off: the checks will find them."""
 
@@ -180,7 +181,8 @@ class Asker:
 
     async def _call(self, request: Request[Any], complaint: str | None) -> PaidReply:
         why = ""
-        for attempt in range(self._settings.tries):
+        tries = TRIES if self._settled else FIRST_TRIES
+        for attempt in range(tries):
             if attempt:
                 pause = min(LONGEST_PAUSE, FIRST_PAUSE * 2 ** (attempt - 1))
                 await self._limiter.rest(pause * random.uniform(0.7, 1.3))
@@ -190,7 +192,7 @@ class Asker:
             except _TryAgain as again:
                 why = str(again)
         if not self._settled:
-            raise self._stop(f"The server did not answer {self._settings.tries} times in a row: {why}")
+            raise self._stop(f"The server did not answer {tries} times in a row: {why}")
         raise CallFailed(f"{request.slot}: {why}")
 
     async def _send(self, request: Request[Any], complaint: str | None, begun_at: float) -> PaidReply:

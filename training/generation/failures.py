@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import Enum, auto
 
+import aiohttp
 import openai
 
 from model.wikipedia.client import retry_after
 
 _OVERLOADED = frozenset({408, 409, 425, 429, 500, 502, 503, 504, 520, 522, 524, 529})
 _HOPELESS = frozenset({401, 402, 403, 404})
+_NEVER_CONNECTED = (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError)
 _NO_CREDIT = frozenset({"insufficient_quota", "billing_hard_limit_reached"})
 
 
@@ -37,14 +40,19 @@ def judge(error: openai.APIError) -> Failure:
     """What has to be done after this error."""
     if isinstance(error, openai.APIStatusError):
         return _judge_status(error)
-    if isinstance(error, openai.APITimeoutError):
-        return Failure(Verdict.AGAIN, "no answer in time", lost=True)
     if isinstance(error, openai.APIConnectionError):
-        cause = error.__cause__
-        # A connection that was never made carried no request.
-        never_sent = "connect" in type(cause).__name__.casefold()
-        return Failure(Verdict.AGAIN, str(cause or error), lost=not never_sent)
+        # The client calls every failed connection a time-out; one that was never made carried no request.
+        causes = list(_causes(error))
+        never = [each for each in causes if isinstance(each, _NEVER_CONNECTED)]
+        why = str((never or causes[:1] or [error])[0]) or "no answer in time"
+        return Failure(Verdict.AGAIN, why, lost=not never)
     return Failure(Verdict.AGAIN, f"the answer could not be read: {error.message}", lost=True)
+
+
+def _causes(error: BaseException) -> Iterator[BaseException]:
+    while error.__cause__ is not None:
+        error = error.__cause__
+        yield error
 
 
 def _judge_status(error: openai.APIStatusError) -> Failure:

@@ -82,12 +82,12 @@ def test_a_model_that_talks_nonsense_leaves_rows_that_were_dropped_and_why(
 def test_a_busy_worker_is_waited_for(
     generate: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """One answer at a time and no queue: the worker's 503s make the generator ask less."""
-    engine = FakeEngine(replies=from_the_shipped_chats, slots=1, queue_limit=0)
-    options = ("--languages", "fi", "--works", "2", "--chats", "1", "--no-wikipedia", "--model", "fake")
+    """Two answers at a time and no queue: the worker's 503s make the generator ask less."""
+    engine = FakeEngine(replies=from_the_shipped_chats, slots=2, queue_limit=0)
+    options = ("--languages", "fi", "--works", "1", "--chats", "3", "--no-wikipedia", "--model", "fake")
     with worker(engine, monkeypatch):
         assert generate(*options) == 0
     report = json.loads((tmp_path / "out" / "report.json").read_text())
-    assert report["chats"] + report["dropped"] == 2
+    assert report["chats"] + report["dropped"] == 3
     assert report["this_run"]["retried"] > 0
     assert report["this_run"]["window"] < 8

@@ -242,6 +242,30 @@ def test_a_work_that_nobody_knows_waits_for_wikipedia_or_is_dropped_without_it(
     assert report(tmp_path)["languages"]["fi"]["dropped"] == {"no background": 1}
 
 
+def test_where_nobody_listens_the_run_ends_soon_and_nothing_counts_as_lost(
+    generate: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("OPENAI_BASE_URL", "http://127.0.0.1:9/v1")
+    monkeypatch.setattr("training.generation.asking.FIRST_PAUSE", 0.01)
+    assert generate(*SMALL) == Outcome.INCOMPLETE
+    assert "Cannot connect to host 127.0.0.1:9" in " ".join(capsys.readouterr().out.split())
+    assert report(tmp_path)["total"]["lost_calls"] == 0
+
+
+def test_a_server_that_hangs_up_is_asked_again_and_the_call_counts_as_lost(
+    serve: Serve, generate: Command, tmp_path: Path
+) -> None:
+    def behave(number: int, body: dict[str, Any]) -> web.Response | None:
+        if number == 7:
+            raise ConnectionResetError
+        return None
+
+    serve(Stub(behave=behave))
+    assert generate(*SMALL) == 0
+    assert report(tmp_path)["total"]["lost_calls"] <= 1
+    assert report(tmp_path)["this_run"]["retried"] == 1
+
+
 def test_no_cap_is_promised_where_no_price_is_known(
     generate: Command, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
