@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from collections import Counter
 from pathlib import Path
 
@@ -11,7 +13,8 @@ import pytest
 from model.lookup_tag import parse_reply
 from tests.training.generation.conftest import Command, Serve
 from tests.training.generation.stub import Stub, per_stage
-from training.chats import read_chats, read_properties
+from training.__main__ import main
+from training.chats import PROPERTIES, read_chats, read_properties
 from training.checks.tag import check_tag
 
 
@@ -142,3 +145,29 @@ def test_other_works_and_languages_are_added_to_what_is_there(
     assert written == ["fi-01", "fi-02", "fi-04", "fi-05"]
     report = json.loads((tmp_path / "out" / "report.json").read_text())
     assert {code: row["chats"] for code, row in report["languages"].items()} == {"fi": 4, "et": 2}
+
+
+def test_the_properties_of_languages_are_proposed_checked_and_written(
+    serve: Serve, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    server = serve(Stub())
+    assert main(["properties", "--model", "stub", "--languages", "fi,ko", "--out", "out"]) == 0
+    assert per_stage(server.stub) == {"properties": 2}
+    assert read_properties(tmp_path / "out" / "properties" / "ko.json") == read_properties(
+        PROPERTIES / "ko.json"
+    )
+    assert "Checks: no findings about the works." in capsys.readouterr().out
+    assert not (tmp_path / "out" / "chats").exists()
+    options = ("--languages", "ko", "--works", "1", "--chats", "1", "--properties", "out/properties")
+    assert main(["generate", "--model", "stub", "--out", "chats", *options]) == 0
+
+
+def test_help_answers_without_anything_heavy() -> None:
+    code = (
+        "import sys; from training.__main__ import main\n"
+        "try: main(['generate', '--help'])\n"
+        "except SystemExit: print(sorted({'openai', 'aiohttp', 'pydantic', 'rich'} & set(sys.modules)))"
+    )
+    said = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert said.stdout.endswith("[]\n")
