@@ -106,8 +106,9 @@ class Background:
                 if error.retry_after is None:
                     self._failures += 1
                     log.info("%s", error)
-                pause = 0.5 * 2**attempt if error.retry_after is None else error.retry_after
-                await self._rest(min(LONGEST_PAUSE, pause))
+                if not self.out_of_reach:
+                    pause = 0.5 * 2**attempt if error.retry_after is None else error.retry_after
+                    await self._rest(min(LONGEST_PAUSE, pause))
             else:
                 self._failures = 0
                 return page

@@ -13,14 +13,16 @@ from rich.console import Console
 from training.chats import write_chats
 from training.checks.catalogue import check_works
 from training.checks.report import by_language, by_reason, summary, write_report
-from training.checks.validation import chat_files, read_catalogue, validate
+from training.checks.validation import chat_files, count_rows, read_catalogue, validate
 from training.errors import MissingExtra
+from training.progress import bar
 
 
 def check_chats(folder: Path, console: Console) -> None:
     """Check the chats of a run's folder. Raises `DataError`."""
     files = chat_files(folder)
-    outcome = validate(files)
+    with bar("checking", 2 * count_rows(files)) as tick:
+        outcome = validate(files, tick=tick)
     for file in files:
         rows = [chat for chat in outcome.kept if chat.language == file.stem]
         write_chats(folder / "checked" / "chats" / file.name, rows)

@@ -31,10 +31,14 @@ def serve(monkeypatch: pytest.MonkeyPatch) -> Iterator[Serve]:
 
 @pytest.fixture
 def generate(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Command:
-    """`generate("--languages", "fi", …)`: run the command into `tmp_path/out`; gives the exit status."""
+    """`generate("--languages", "fi", …)`: run the command into `tmp_path/out`; gives the exit status.
+
+    Without the checks, unless `checks=True`.
+    """
     monkeypatch.chdir(tmp_path)
 
-    def run(*options: str) -> int:
+    def run(*options: str, checks: bool = False) -> int:
+        options = (*options, *([] if checks else ["--no-checks"]))
         return main(["generate", "--model", "stub", "--out", str(tmp_path / "out"), *options])
 
     return run

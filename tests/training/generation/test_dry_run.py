@@ -72,18 +72,15 @@ def test_tokens_come_close_to_what_a_tokenizer_counts(
     serve: Serve, generate: Command, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """Against Llama 3's tokenizer, on what the run sends and gets; the stub's replies are shipped texts."""
-    pytest.importorskip("llama_models")
-    from model.llama_tokenizer import llama_tokenizer
-
+    tokenizer = pytest.importorskip("llama_models.llama3.tokenizer").Tokenizer.get_instance()
     server = serve(Stub())
     options = ("--languages", "fi,hi,zh,en", "--works", "5", "--chats", "1", *PRICES)
     assert generate(*options, "--dry-run") == 0
     _, tokens_in, _, _ = said(capsys)
     assert generate(*options) == 0
-    tokenizer = llama_tokenizer()
     sent = 0
     for body in server.stub.bodies:
         texts = [message["content"] for message in body["messages"]]
         texts.append(json.dumps(body["response_format"]["json_schema"]["schema"]))
-        sent += sum(len(tokenizer.encode(text, add_special_tokens=False)) for text in texts)
+        sent += sum(len(tokenizer.encode(text, bos=False, eos=False)) for text in texts)
     assert tokens_in == pytest.approx(sent, rel=0.25)

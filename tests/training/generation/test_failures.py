@@ -132,7 +132,7 @@ def test_leniently_read_other_languages_and_cut_ends_are_left_to_the_checks(
         }
 
     serve(Stub(behave=behave))
-    assert generate(*SMALL, "--lenient") == 0
+    assert generate(*SMALL, "--lenient", checks=True) == 0
     assert report(tmp_path)["chats"] == 6
     assert read_chats(tmp_path / "out" / "checked" / "chats" / "fi.jsonl") == []
     assert "text in another language" in (tmp_path / "out" / "validation" / "report.md").read_text()

@@ -56,7 +56,7 @@ async def test_a_half_written_last_line_is_cut_off_wherever_it_broke(tmp_path: P
         kept = path.read_bytes()
         await journal.answered(journal.sent("2", WORST), "2", reply("第二"))
     whole = path.read_bytes()
-    for length in range(len(kept), len(whole)):
+    for length in range(len(kept), len(whole), 5):
         path.write_bytes(whole[:length])
         with Journal(path, "f") as journal:
             assert journal.get("1").replies == [reply()]

@@ -24,7 +24,19 @@ from training.generation.outcome import Outcome
 from training.generation.stages import MODEL_STAGES
 
 ROOT = Path(__file__).parents[3]
-OPTIONS = ("--languages", "fi,ko", "--works", "6", "--chats", "2", "--price-in", "1", "--price-out", "1")
+OPTIONS = (
+    "--languages",
+    "fi,ko",
+    "--works",
+    "6",
+    "--chats",
+    "2",
+    "--price-in",
+    "1",
+    "--price-out",
+    "1",
+    "--no-checks",
+)
 KILLS = 3
 
 
