@@ -8,12 +8,14 @@ import logging
 from dataclasses import asdict
 from datetime import timedelta
 
+import regex
 from sqlalchemy import delete
 from sqlalchemy.exc import SQLAlchemyError
 
 from bot.database.connection import Database
 from bot.database.tables import CachedPage as CachedPageRow
 from bot.database.tables import now
+from model.catalogue import Property, load_properties
 from model.errors import WikipediaUnavailable
 from model.wikipedia import CachedPage, CanonSource, Page
 
@@ -28,14 +30,43 @@ class Canon:
     def __init__(self, source: CanonSource) -> None:
         self._source = source
 
-    async def find(self, term: str, language: str) -> Page | None:
-        """The page for a term in one of the forty languages; None where there is none, or none to be had now."""
+    async def find(self, term: str, language: str, said: str = "") -> Page | None:
+        """The page for a term in one of the forty languages; None where there is none, or none to be had now.
+
+        Where the term leads nowhere, the work of the catalogue that `said` (the member's message) names is looked up.
+        """
+        page = await self._look_up(term, language)
+        if page is None and (work := mentioned_work(said, language)) is not None:
+            page = await self._look_up(work.wikipedia_title, language)
+        return page
+
+    async def _look_up(self, term: str, language: str) -> Page | None:
         try:
             async with asyncio.timeout(_PATIENCE_SECONDS):
                 return await self._source.lookup(term, language)
         except (WikipediaUnavailable, TimeoutError) as error:
             log.info("no page for a term in %s: %s", language, error or "too slow")
             return None
+
+
+def mentioned_work(text: str, language: str) -> Property | None:
+    """The work of the language's catalogue whose name stands in a text; the longest name, where several do."""
+    folded = text.casefold()
+    named = [
+        (len(name), work)
+        for work in load_properties(language)
+        for name in {work.local_name, work.english_name}
+        if len(name) > 1 and _stands_in(name.casefold(), folded)
+    ]
+    return max(named, key=lambda found: found[0])[1] if named else None
+
+
+def _stands_in(name: str, text: str) -> bool:
+    """Whether a name stands in a text by itself. Scripts without blanks between words cannot tell, so there it may
+    stand in a word, as with the endings that Korean or Finnish add."""
+    if not name.isascii():
+        return name in text
+    return regex.search(rf"(?<!\w){regex.escape(name)}(?!\w)", text) is not None
 
 
 class DatabasePageCache:

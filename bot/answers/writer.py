@@ -129,7 +129,8 @@ class Writer:
         if any(message_id == note_of for note_of in work.notes):
             return True
         await scene.typing()
-        page = await self._canon.find(lookup.term, lookup.language)
+        said = work.path[-1].content if work.path else ""
+        page = await self._canon.find(lookup.term, lookup.language, said)
         if page is None:
             return False
         await self._store.add_note(work, message_id, page)
