@@ -90,9 +90,13 @@ def plan_plainly(language: str, works: int, chats: int, task: str) -> list[ChatP
 
 
 def _block(language: str, works: int, chat: int, seed: str) -> list[ChatPlan]:
+    # What a work is dealt moves on from block to block, so that no two chats about it are dealt the same.
+    deal = Random(seed)
+    tasks, registers, openings = (
+        _moved_on(cards, _dealt(len(cards), works, deal), step * (chat - 1))
+        for cards, step in ((TASKS, 5), (REGISTERS, 3), (OPENINGS, 3))
+    )
     random = Random(f"{seed}/{chat}")
-    tasks = _dealt(TASKS, works, random)
-    registers, openings = _dealt(REGISTERS, works, random), _dealt(OPENINGS, works, random)
     rows = [
         ChatPlan(language, number + 1, chat, tasks[number], registers[number], openings[number])
         for number in range(works)
@@ -115,12 +119,16 @@ def _block(language: str, works: int, chat: int, seed: str) -> list[ChatPlan]:
     ]
 
 
-def _dealt(cards: Sequence[str], count: int, random: Random) -> list[str]:
+def _dealt(cards: int, count: int, random: Random) -> list[int]:
     """`count` of the cards, each as often as any other, give or take one, shuffled."""
-    rounds, rest = divmod(count, len(cards))
-    dealt = [*cards] * rounds + random.sample(cards, rest)
+    rounds, rest = divmod(count, cards)
+    dealt = [*range(cards)] * rounds + random.sample(range(cards), rest)
     random.shuffle(dealt)
     return dealt
+
+
+def _moved_on(cards: Sequence[str], dealt: Sequence[int], steps: int) -> list[str]:
+    return [cards[(card + steps) % len(cards)] for card in dealt]
 
 
 def _craftiest(rows: Sequence[ChatPlan], count: int, random: Random) -> list[int]:

@@ -39,6 +39,15 @@ def test_what_needs_no_look_up_is_a_matter_of_craft(seed: int) -> None:
     assert set(without) <= {"beta_read", "title_summary_tags", "plot_fix", "dialogue"}
 
 
+@given(seed=st.integers(), works=st.integers(1, 30))
+def test_chats_about_one_work_differ_in_task_register_and_opening(seed: int, works: int) -> None:
+    plans = plan_language("hu", works, 5, seed)
+    for work in range(1, works + 1):
+        mine = [plan for plan in plans if plan.work == work]
+        for what in ("task", "register", "opening"):
+            assert len({getattr(plan, what) for plan in mine}) == 5
+
+
 def test_more_chats_leave_the_first_ones_as_they_were() -> None:
     few, many = plan_language("ko", 20, 1, 42), plan_language("ko", 20, 5, 42)
     assert [plan for plan in many if plan.chat == 1] == few

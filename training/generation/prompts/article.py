@@ -130,7 +130,7 @@ class ArticlePrompts:
             instructions="",
             turns=_user(
                 f"{_about(language)}\n\nHere is a chat with an AI writing assistant for fan fiction.\n\n"
-                f"{conversation(draft.messages)}\n\nContext from Wikipedia:\n{context}\n\n"
+                f"{conversation(draft.as_seen())}\n\nContext from Wikipedia:\n{context}\n\n"
                 "Create the user's brief follow-up query in the same language. Keep it to one sentence."
             ),
             output=Question,

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
 from model.conversation import ChatMessage, ContextNote, user_turn
-from model.lookup_tag import Lookup, Reply, format_reply
+from model.lookup_tag import Lookup, Reply, format_reply, parse_reply
 from training.chats import BackgroundNote, Property
 from training.generation.plan import ChatPlan
 from training.generation.prompts.forms import PROPERTIES
@@ -44,6 +44,13 @@ class Draft:
     def found(self, note: BackgroundNote) -> Draft:
         """The draft with another note."""
         return replace(self, notes=(*self.notes, note))
+
+    def as_seen(self) -> tuple[ChatMessage, ...]:
+        """The messages the way the user sees them: without tags."""
+        return tuple(
+            {"role": message["role"], "content": parse_reply(message["content"], self.plan.language).text}
+            for message in self.messages
+        )
 
     def as_served(self) -> tuple[ChatMessage, ...]:
         """The messages the way a model gets them: notes in front of what was asked after they were found."""

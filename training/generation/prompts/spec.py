@@ -215,7 +215,7 @@ class SpecPrompts:
                 f"{words['language']}.\n{VOICE.format(**words)}"
             ),
             turns=_user(
-                f"The work is {_title(draft.work)}.\nThe chat so far:\n\n{conversation(draft.messages)}{shown}\n\n"
+                f"The work is {_title(draft.work)}.\nThe chat so far:\n\n{conversation(draft.as_seen())}{shown}\n\n"
                 "Write the fan's next message: one or two sentences that build on the last answer, pick "
                 "something out of it and want more (a scene, a draft, a decision, a sharper version). The same "
                 f"fan as before: {plan.register}."
