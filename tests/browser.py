@@ -22,7 +22,7 @@ ARGUMENTS = (
     "--disable-background-networking", "--disable-component-update", "--remote-debugging-port=0",
 )  # fmt: skip
 KEYS = {"Enter": (13, "\r"), "Tab": (9, ""), "Escape": (27, ""), "ArrowDown": (40, ""), "Backspace": (8, "")}
-PATIENCE = 10.0  # seconds
+PATIENCE = 30.0  # seconds
 
 
 def chromium_path() -> str | None:
@@ -134,6 +134,19 @@ class Page:
         x, y = await self.until(script)
         for kind in ("mousePressed", "mouseReleased"):
             await self._call("Input.dispatchMouseEvent", type=kind, x=x, y=y, button=button, clickCount=1)
+
+    async def focus(self, selector: str) -> None:
+        """Click into a field until it has the focus, which a page that is still settling takes away again."""
+        for _ in range(100):
+            await self.click(selector)
+            await asyncio.sleep(0.1)
+            if await self.evaluate(f"!!document.activeElement?.matches({json.dumps(selector)})"):
+                return
+        raise AssertionError(f"{selector} does not keep the focus")
+
+    async def see_focus(self, selector: str) -> None:
+        """Wait until a field has the focus."""
+        await self.until(f"!!document.activeElement?.matches({json.dumps(selector)})")
 
     async def type(self, text: str) -> None:
         """Type into what has the focus."""

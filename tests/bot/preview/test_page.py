@@ -21,17 +21,17 @@ LAST_MESSAGE = ".channel-message:last-child"
 async def start_story(page: Page, prompt: str) -> None:
     """Use the slash command through the picker, as a person does."""
     await page.find(".place")
-    await page.click(COMPOSER)
+    await page.focus(COMPOSER)
     await page.type("/story")
     await page.see("/story start", within="[role=option]")
     await page.press("Enter")
-    await page.find(".command-row")
+    await page.see_focus("input[data-option=prompt]")
     await page.type(prompt)
     await page.press("Enter")
 
 
 async def send(page: Page, text: str) -> None:
-    await page.click(COMPOSER)
+    await page.focus(COMPOSER)
     await page.type(text)
     await page.press("Enter")
 
@@ -108,7 +108,7 @@ async def test_a_person_who_is_writing_is_asked_before_being_moved(chromium: Chr
         ada, channel = preview.world.members[0], preview.world.channel
         await send(page, "hello")
         await page.see("hello", within=".channel-message")
-        await page.click(COMPOSER)
+        await page.focus(COMPOSER)
         await page.type("half a sentence")
         await ada.slash(channel, "story start", prompt="The castle")
         await page.see("A thread was opened: The castle", within=".live-toast")
@@ -121,11 +121,11 @@ async def test_a_language_is_found_by_typing(chromium: Chromium) -> None:
     async with open_preview(ToyBot(interval=0.02)) as preview:
         page = await chromium.open(preview.url)
         await page.find(".place")
-        await page.click(COMPOSER)
+        await page.focus(COMPOSER)
         await page.type("/story")
         await page.see("/story start", within="[role=option]")
         await page.press("Enter")
-        await page.find(".command-row")
+        await page.see_focus("input[data-option=prompt]")
         await page.type("The castle")
         await page.click(".command-ghost")
         await page.click("[role=option]", "language")

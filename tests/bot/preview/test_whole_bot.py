@@ -61,12 +61,8 @@ async def preview(
 
 
 async def compose(page: Page, text: str) -> None:
-    """Type into the message box, once the page lets it keep the focus."""
-    for _ in range(50):
-        await page.click(COMPOSER)
-        if await page.evaluate(f"document.activeElement.matches('{COMPOSER}')"):
-            break
-        await asyncio.sleep(0.1)
+    """Type into the message box."""
+    await page.focus(COMPOSER)
     await page.type(text)
 
 
@@ -75,7 +71,7 @@ async def start_story(page: Page, prompt: str) -> None:
     await compose(page, "/story")
     await page.see("/story start", within="[role=option]", patience=PATIENCE)
     await page.press("Enter")
-    await page.find(".command-row", PATIENCE)
+    await page.see_focus("input[data-option=prompt]")
     await page.type(prompt)
     await page.press("Enter")
 
