@@ -85,7 +85,7 @@ def test_a_busy_worker_is_waited_for(
     generate: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Two answers at a time and no queue: the worker's 503s make the generator ask less."""
-    engine = FakeEngine(replies=from_the_shipped_chats, slots=2, queue_limit=0, tokens_per_second=2000)
+    engine = FakeEngine(replies=from_the_shipped_chats, slots=2, queue_limit=0, tokens_per_second=6000)
     options = ("--languages", "fi", "--works", "1", "--chats", "3", "--no-wikipedia", "--model", "fake")
     with worker(engine, monkeypatch):
         assert generate(*options) == 0

@@ -28,7 +28,7 @@ OPTIONS = (
     "--languages",
     "fi,ko",
     "--works",
-    "5",
+    "4",
     "--chats",
     "2",
     "--price-in",
@@ -73,7 +73,7 @@ def test_killed_again_and_again(serve: Serve, generate: Command, tmp_path: Path)
     for kill in range(KILLS):
         process = start(out, server)
         # Let it do a part of what is left, then kill it in the midst of its calls.
-        until = len(stub.bodies) + chance.randint(1, 25)
+        until = len(stub.bodies) + chance.randint(1, 20)
         while len(stub.bodies) < until and process.poll() is None:
             time.sleep(0.002)
         time.sleep(chance.uniform(0, 0.03))
@@ -101,8 +101,8 @@ def test_killed_again_and_again(serve: Serve, generate: Command, tmp_path: Path)
     assert len(stub.lookups) <= len(set(stub.lookups)) + KILLS * 3
 
     chats = [chat for code in ("fi", "ko") for chat in read_chats(out / "chats" / f"{code}.jsonl")]
-    assert len(chats) == len({chat.id for chat in chats}) == 20
-    assert report["chats"] == 20
+    assert len(chats) == len({chat.id for chat in chats}) == 16
+    assert report["chats"] == 16
 
     assert generate(*OPTIONS) == 0
     for code in ("fi", "ko"):
