@@ -124,7 +124,7 @@ def _dry_run(job: Job, console: Console) -> int:
         prices = job.prices
         console.print(
             f"Prices: ${prices.per_million_in:g} in, ${prices.per_million_out:g} out per million, {prices.source}. "
-            "Replies that have to be asked for again come on top."
+            "Replies that have to be asked for again come on top, and so does what a model thinks."
         )
     return Outcome.COMPLETE.value
 
