@@ -12,10 +12,13 @@ from pydantic_settings import BaseSettings
 from bot.errors import SettingsError
 from bot.settings import Settings, load_settings
 from model.settings import WorkerSettings
+from training.generation.settings import GenerationSettings
 
 ROOT = Path(__file__).parents[2]
 ALL: dict[str, type[BaseSettings]] = {
-    name.upper(): kind for kind in (WorkerSettings, Settings) for name in kind.model_fields
+    name.upper(): kind
+    for kind in (WorkerSettings, GenerationSettings, Settings)
+    for name in kind.model_fields
 }
 
 
