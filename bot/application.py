@@ -89,6 +89,4 @@ def build_bot(foundation: Foundation) -> FanFabler:
         starter = StoryStarter(conversations, stage)
         return Parts(foundation.database, conversations, stage, starter, dispatcher)
 
-    return FanFabler(
-        assemble, operator_guild_ids=settings.operator_guild_ids, http_trace=rate_limit_trace(pace.observe)
-    )
+    return FanFabler(assemble, http_trace=rate_limit_trace(pace.observe))

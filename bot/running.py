@@ -5,7 +5,10 @@ from __future__ import annotations
 import asyncio
 import logging
 import signal
+import sys
+from collections.abc import Coroutine
 from contextlib import suppress
+from typing import Any
 
 import discord
 
@@ -55,21 +58,25 @@ async def run(settings: Settings) -> int:
             "DISCORD_TOKEN is not set. Copy .env.example to .env and put your bot's token in it."
         )
     point_elsewhere(settings)
+    await until_signal(_serve(settings))
+    return 0
+
+
+async def until_signal(serving: Coroutine[Any, Any, None]) -> None:
+    """Serve until it ends by itself or SIGINT or SIGTERM comes; then stop it in order."""
     stop = asyncio.Event()
-    loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
         with suppress(NotImplementedError):
-            loop.add_signal_handler(number, stop.set)
+            asyncio.get_running_loop().add_signal_handler(number, stop.set)
     stopping = asyncio.create_task(stop.wait())
-    serving = asyncio.create_task(_serve(settings))
-    await asyncio.wait({stopping, serving}, return_when=asyncio.FIRST_COMPLETED)
+    task = asyncio.create_task(serving)
+    await asyncio.wait({stopping, task}, return_when=asyncio.FIRST_COMPLETED)
     stopping.cancel()
-    if not serving.done():
-        log.info("stopping")
-        serving.cancel()
+    if not task.done():
+        sys.stderr.write("Stopping …\n")
+        task.cancel()
     with suppress(asyncio.CancelledError):
-        await serving
-    return 0
+        await task
 
 
 async def _serve(settings: Settings) -> None:

@@ -22,7 +22,8 @@ class Settings(BaseSettings):
     discord_api_base: str | None = Field(None, description="Another REST server than Discord's, for tests.")
     discord_gateway_url: str | None = Field(None, description="Another gateway than Discord's, for tests.")
     operator_guild_ids: Annotated[tuple[int, ...], NoDecode] = Field(
-        (), description="Servers in which the operator's commands are registered, separated by commas."
+        (),
+        description="Servers for the operator's commands, separated by commas. There are no such commands yet.",
     )
     database_url: str = Field(
         "sqlite+aiosqlite:///fanfabler.db",

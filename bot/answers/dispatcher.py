@@ -14,7 +14,6 @@ from datetime import timedelta
 from sqlalchemy import select
 from sqlalchemy.exc import IntegrityError, SQLAlchemyError
 
-from bot.answers.stage import Phase
 from bot.answers.store import AnswerStore
 from bot.answers.writer import Writer
 from bot.database.connection import Database
@@ -193,7 +192,7 @@ class Dispatcher:
                 continue
             self._notices[job.id] = (place, time.monotonic())
             try:
-                await self._writer.show_place(job, place, Phase.WAITING)
+                await self._writer.show_place(job, place)
             except (BotError, SQLAlchemyError, OSError) as error:
                 log.info("no notice for job %s: %s", job.id, error)
 

@@ -11,10 +11,11 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 
 from sqlalchemy.exc import SQLAlchemyError
 
-from bot.answers.generation import Generator, Outcome
+from bot.answers.generation import Generator
 from bot.answers.presenter import Pace
 from bot.answers.stage import Phase, Scene, Stage
 from bot.answers.store import AnswerStore, Work
@@ -92,8 +93,8 @@ class Writer:
         if work.answer.lookup_term and work.answer.lookup_language:
             lookup = Lookup(work.answer.lookup_term, work.answer.lookup_language)
             await self._look_up(work, scene, work.answer.id, lookup)
-        for note in [note for notes in work.notes.values() for note in notes]:
-            if note.message_id in (work.answer.id, work.answer.parent_id):
+        for message_id in (work.answer.parent_id, work.answer.id):
+            for note in work.notes.get(message_id, ()) if message_id is not None else ():
                 await scene.show_note(note)
         stopped = work.answer.finish_reason == STOPPED
         await self._store.finish(
@@ -106,12 +107,11 @@ class Writer:
         outcome = await self._generator.run(work, scene, stop)
         if not outcome.text and outcome.lookup is not None and not stop.is_set() and work.path:
             if await self._look_up(work, scene, work.path[-1].id, outcome.lookup):
-                await self._store.save_text(
-                    work, ""
-                )  # the tag has been answered; nothing of it is gone on with
+                # The tag has been answered; nothing of it is gone on with.
+                await self._store.save_text(work, "")
                 outcome = await self._generator.run(work, scene, stop)
             if not outcome.text:
-                outcome = Outcome("", None, outcome.finish_reason, outcome.model, outcome.fingerprint)
+                outcome = replace(outcome, lookup=None)
         lookup = outcome.lookup
         if lookup is None and all(earlier):
             lookup = Lookup(str(earlier[0]), str(earlier[1]))  # a continued answer keeps what it asked for
@@ -126,7 +126,7 @@ class Writer:
 
     async def _look_up(self, work: Work, scene: Scene, message_id: int, lookup: Lookup) -> bool:
         """Fetch a page and keep it under the message. False where there is none; never fails."""
-        if any(message_id == note_of for note_of in work.notes):
+        if message_id in work.notes:
             return True
         await scene.typing()
         said = work.path[-1].content if work.path else ""
@@ -174,13 +174,13 @@ class Writer:
         text = f"{written}\n\n{notice}" if written else notice
         await self._quietly(self._show(work, text, Phase.FAILED))
 
-    async def show_place(self, job: Job, place: Place, phase: Phase) -> None:
+    async def show_place(self, job: Job, place: Place) -> None:
         """Tell who waits where they stand."""
         work = await self._store.peek(job)
         if work.answer.status == MessageStatus.WAITING:
             notice = describe_place(words_for(job.locale), place)
             written = self._visible(work)
-            await self._show(work, f"{written}\n\n{notice}" if written else notice, phase)
+            await self._show(work, f"{written}\n\n{notice}" if written else notice, Phase.WAITING)
 
     async def show_again(self, job: Job) -> None:
         """Show the answer as its row has it."""

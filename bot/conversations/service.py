@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
 
-from sqlalchemy import select, update
+from sqlalchemy import update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from bot.conversations.repository import ConversationRepository, Opening
@@ -272,12 +272,6 @@ class ConversationService:
         """The server is gone."""
         async with self._database.transaction() as session:
             await ConversationRepository(session).mark_guild_lost(guild_id)
-
-    async def last_job(self, answer_id: int) -> Job | None:
-        """The newest job of an answer."""
-        async with self._database.transaction() as session:
-            query = select(Job).where(Job.answer_id == answer_id).order_by(Job.id.desc()).limit(1)
-            return (await session.scalars(query)).one_or_none()
 
     async def _enqueue(
         self,

@@ -71,7 +71,6 @@ class FanFabler(commands.Bot):
         self,
         assemble: Callable[[FanFabler], Parts],
         *,
-        operator_guild_ids: tuple[int, ...] = (),
         http_trace: aiohttp.TraceConfig,
     ) -> None:
         super().__init__(
@@ -84,7 +83,6 @@ class FanFabler(commands.Bot):
             max_messages=None,
             http_trace=http_trace,
         )
-        self.operator_guild_ids = operator_guild_ids
         self.parts = assemble(self)
         self._presses = AnswerPresses(self.parts)
         self._listener: ThreadListener | None = None

@@ -30,8 +30,6 @@ from bot.words import words_for
 log = logging.getLogger(__name__)
 
 NOBODY = discord.AllowedMentions.none()
-# A first send that was not confirmed within this many seconds is looked for in the thread before it is repeated.
-_NONCE_SECONDS = 60.0
 
 
 class DiscordScene:
@@ -173,7 +171,6 @@ class DiscordStage:
         self._database = database
         self._deliveries = DeliveryLog(database)
         self._opening: defaultdict[int, asyncio.Lock] = defaultdict(asyncio.Lock)
-        self._scenes: dict[int, DiscordScene] = {}
 
     def reaches(self, guild_id: int | None) -> bool:
         """Whether the client sees that server."""

@@ -6,8 +6,7 @@ import argparse
 import asyncio
 import logging
 import shutil
-import signal
-from contextlib import suppress
+from contextlib import AsyncExitStack
 from pathlib import Path
 
 from rich.console import Console
@@ -15,6 +14,7 @@ from rich.panel import Panel
 
 from bot.application import build_bot, open_foundation
 from bot.preview.session import open_preview, require_packages
+from bot.running import until_signal
 from bot.settings import Settings
 
 PRESET = "embedded"
@@ -27,21 +27,7 @@ async def run_preview(settings: Settings, options: argparse.Namespace) -> int:
     require_packages()
     folder: Path = options.state
     _make_folder(folder, fresh=options.fresh)
-    stop = asyncio.Event()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        with suppress(NotImplementedError):
-            asyncio.get_running_loop().add_signal_handler(number, stop.set)
-    serving = asyncio.create_task(
-        _serve(_for_preview(settings, folder, options.preset), folder, options.port)
-    )
-    stopping = asyncio.create_task(stop.wait())
-    await asyncio.wait({serving, stopping}, return_when=asyncio.FIRST_COMPLETED)
-    stopping.cancel()
-    if not serving.done():
-        Console(stderr=True).print("Stopping …")
-        serving.cancel()
-    with suppress(asyncio.CancelledError):
-        await serving
+    await until_signal(_serve(_for_preview(settings, folder, options.preset), folder, options.port))
     return 0
 
 
@@ -66,28 +52,25 @@ async def _serve(settings: Settings, folder: Path, port: int) -> None:
     # Whoever watches the terminal wants the address, not the traffic.
     for name, level in (("discord", logging.ERROR), ("bot", logging.WARNING), ("model", logging.WARNING)):
         logging.getLogger(name).setLevel(level)
-    with console.status("Loading the model …"):
-        foundation_context = open_foundation(settings, worker_arguments=("--log-level", "warning"))
-        foundation = await foundation_context.__aenter__()
-    try:
-        bot = build_bot(foundation)
-        async with open_preview(bot, folder / "discord.pickle", port=port) as preview:
-            console.print(
-                Panel.fit(
-                    f"Open this page:\n\n  [link={preview.url}]{preview.url}[/link]\n\n"
-                    "Type [b]/story start[/] there. Ctrl-C stops everything.",
-                    title="FanFabler preview",
-                    border_style="magenta",
-                )
+    async with AsyncExitStack() as stack:
+        with console.status("Loading the model …"):
+            opening = open_foundation(settings, worker_arguments=("--log-level", "warning"))
+            bot = build_bot(await stack.enter_async_context(opening))
+        preview = await stack.enter_async_context(open_preview(bot, folder / "discord.pickle", port=port))
+        console.print(
+            Panel.fit(
+                f"Open this page:\n\n  [link={preview.url}]{preview.url}[/link]\n\n"
+                "Type [b]/story start[/] there. Ctrl-C stops everything.",
+                title="FanFabler preview",
+                border_style="magenta",
             )
-            if preview.notice:
-                console.print(f"[yellow]{preview.notice}[/]")
-            failing = asyncio.create_task(bot.failed())
-            closing = asyncio.create_task(preview.wait_closed())
-            done, pending = await asyncio.wait({failing, closing}, return_when=asyncio.FIRST_COMPLETED)
-            for task in pending:
-                task.cancel()
-            for task in done:
-                task.result()
-    finally:
-        await foundation_context.__aexit__(None, None, None)
+        )
+        if preview.notice:
+            console.print(f"[yellow]{preview.notice}[/]")
+        failing = asyncio.create_task(bot.failed())
+        closing = asyncio.create_task(preview.wait_closed())
+        done, pending = await asyncio.wait({failing, closing}, return_when=asyncio.FIRST_COMPLETED)
+        for task in pending:
+            task.cancel()
+        for task in done:
+            task.result()

@@ -189,7 +189,7 @@ class JobQueue:
             if not expired and not dead:
                 continue
             if job.attempts >= MAX_ATTEMPTS and not dead:
-                self._end(job, JobStatus.FAILED, "stalled too often")
+                self.end(job, JobStatus.FAILED, "stalled too often")
                 answer = await self._session.get_one(Message, job.answer_id)
                 answer.status = MessageStatus.FAILED
                 failed.append(job)
@@ -211,10 +211,6 @@ class JobQueue:
         )
         return (await self._session.scalars(query)).one_or_none()
 
-    def end(self, job: Job, status: JobStatus, error: str | None = None) -> None:
-        """The job is over."""
-        self._end(job, status, error)
-
     def put_back(self, job: Job, *, after: float = 0.0, fault: bool = True, away: bool = False) -> bool:
         """Queue the job again, `after` seconds at the earliest. False where it was put back too often for a fault, or
         where the worker has been `away` for too long."""
@@ -231,7 +227,8 @@ class JobQueue:
         return True
 
     @staticmethod
-    def _end(job: Job, status: JobStatus, error: str | None) -> None:
+    def end(job: Job, status: JobStatus, error: str | None = None) -> None:
+        """The job is over."""
         job.status, job.error = status, error[:400] if error else None
         job.lease_owner, job.lease_until, job.finished_at = None, None, now()
 
@@ -248,7 +245,7 @@ class JobQueue:
             return None
         job.cancel_requested = True
         if job.status == JobStatus.QUEUED:
-            self._end(job, JobStatus.CANCELLED, None)
+            self.end(job, JobStatus.CANCELLED)
         await self._session.flush()
         return job
 
