@@ -125,16 +125,13 @@ class Writer:
         )
 
     async def _look_up(self, work: Work, scene: Scene, message_id: int, lookup: Lookup) -> bool:
-        """Fetch a page and keep it under the message. False where there is none; never fails."""
-        if message_id in work.notes:
-            return True
+        """Fetch a page and keep it under the message, the same page once. Whether there is any; never fails."""
         await scene.typing()
         said = work.path[-1].content if work.path else ""
         page = await self._canon.find(lookup.term, lookup.language, said)
-        if page is None:
-            return False
-        await self._store.add_note(work, message_id, page)
-        return True
+        if page is not None:
+            await self._store.add_note(work, message_id, page)
+        return message_id in work.notes
 
     async def _after_error(self, work: Work, error: Exception) -> None:
         """Decide what an error means for the job, and say it in the thread where waiting does not help."""

@@ -52,6 +52,24 @@ async def test_a_look_up_becomes_an_embed_and_context_for_the_next_answer(databa
         assert last[3][1].endswith("five beats please")
 
 
+async def test_an_answer_that_goes_on_may_look_up_something_else(database: Database) -> None:
+    engine = FakeEngine(
+        replies=[
+            "Mary says yes.\n\n>>> Pride and Prejudice\n>>> en",
+            "Mary says yes. So does Leia.\n\n>>> Hoth\n>>> en",
+        ]
+    )
+    async with open_world(database, engine) as world:
+        thread = await world.start_story("what if?")
+        messages = await world.answered(thread)
+        await world.press(messages[0], "Go on")
+        await world.until(lambda: sum(bool(m.embeds) for m in world.shown(thread)) == 2)
+        titles = [str(m.embeds[0].title) for m in world.shown(thread) if m.embeds]
+        assert "Pride and Prejudice" in titles[0]
+        assert "Hoth" in titles[1]
+        assert world.texts(thread)[0] == "Mary says yes. So does Leia."
+
+
 async def test_an_answer_that_is_nothing_but_a_look_up_is_written_again_with_the_page(
     database: Database,
 ) -> None:
