@@ -7,22 +7,31 @@ import asyncio
 import logging
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from pydantic import ValidationError
 
-from model.engine.errors import CannotRun, PresetError
+from model.adapter_folder import NAME, AdapterOptions, read
+from model.engine.errors import AdapterRefused, CannotRun, PresetError
 from model.errors import ModelError
+from model.log_format import set_up_logging
 from model.machine import GIB, this_machine
 from model.preset import Preset, list_presets, load_preset
 from model.settings import WorkerSettings
 
 if TYPE_CHECKING:
+    from rich.console import Console
+    from rich.table import Table
+
     from model.embedded import Report
-    from model.server.worker import ServedModel
+    from model.server.source import ModelSource
+
+
+_WIDE = 100
+"""Columns of a terminal in which the list of presets has room for all that it says."""
 
 
 def run(options: argparse.Namespace) -> int:
@@ -30,7 +39,7 @@ def run(options: argparse.Namespace) -> int:
     # Progress is told by our own bar, not by those of the libraries.
     os.environ.setdefault("TQDM_DISABLE", "1")
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
-    commands = {"serve": _serve, "prepare": _prepare, "models": _models}
+    commands = {"serve": _serve, "prepare": _prepare, "models": _models, "chat": _chat}
     try:
         return commands[options.command](options, WorkerSettings())
     except ModelError as error:
@@ -45,23 +54,22 @@ def run(options: argparse.Namespace) -> int:
 
 
 def _serve(options: argparse.Namespace, settings: WorkerSettings) -> int:
-    from model.server.run import ServeOptions, check_address, leave, serve
+    from model.server.process import check_address, leave
+    from model.server.run import ServeOptions, serve
 
-    logging.basicConfig(
-        level=options.log_level.upper(),
-        format="%(asctime)s %(levelname)s %(name)s %(message)s",
-        stream=sys.stderr,
-    )
+    set_up_logging(options.log_level, options.log_format or settings.log_format)
     if options.log_level != "debug":
         # transformers' continuous batching tells all its sizes at each start.
         logging.getLogger("ContinuousBatchingLogger").setLevel(logging.WARNING)
     preset = _preset(options, settings)
     check_address(options.host, settings.worker_token)
     _check(preset, settings, random_weights=options.random_weights)
+    _check_adapters(options.adapter, preset)
     serve_options = ServeOptions(
         host=options.host,
         port=options.port,
         token=settings.worker_token,
+        admin_token=settings.worker_admin_token,
         grace=options.grace,
         with_parent=options.with_parent,
     )
@@ -71,27 +79,53 @@ def _serve(options: argparse.Namespace, settings: WorkerSettings) -> int:
             print(preset.notice, file=sys.stderr)  # noqa: T201
         print(f"worker ready on {address}", flush=True)  # noqa: T201
 
-    status = asyncio.run(serve(lambda: _load(preset, options, settings), serve_options, announce))
+    status = asyncio.run(serve(lambda: _source(preset, options, settings), serve_options, announce))
     leave(status)
     return status
 
 
-def _load(preset: Preset, options: argparse.Namespace, settings: WorkerSettings) -> list[ServedModel]:
-    from model.serving import fake_models, served_models
+def _check_adapters(adapters: Sequence[tuple[str, Path]], preset: Preset) -> None:
+    """What stands in the way of these adapters, before a base is loaded for them."""
+    own = preset.active_adapter()
+    taken = {preset.base.name} | ({own.name} if own else set())
+    for name, folder in adapters:
+        if not NAME.fullmatch(name) or name in taken:
+            raise CannotRun(
+                f"--adapter {name}={folder}: {name!r} is no name for it or is taken; choose another."
+            )
+        taken.add(name)
+        try:
+            read(folder)
+        except AdapterRefused as error:
+            raise CannotRun(f"--adapter {name}={folder} cannot be served: {error}") from error
 
+
+def _source(preset: Preset, options: argparse.Namespace, settings: WorkerSettings) -> ModelSource:
+    adapters = AdapterOptions(settings.adapters_dir, settings.max_adapters, dict(options.adapter))
     if preset.base.source == "fake":
-        return fake_models(preset, options.tokens_per_second)
-    from model.loading import load
+        from model.fake_host import fake_host
 
-    with _bar() as report:
-        loaded = load(
-            preset,
-            random_weights=options.random_weights,
-            embedded_source=settings.embedded_model_path,
-            cache=settings.fanfabler_cache,
-            report=report,
-        )
-    return served_models(loaded)
+        return fake_host(preset, adapters, options.tokens_per_second)
+    from model.loading import LoadedModel, load
+    from model.serving import ModelHost
+
+    def load_base() -> LoadedModel:
+        with _bar() as report:
+            return load(
+                preset,
+                random_weights=options.random_weights,
+                embedded_source=settings.embedded_model_path,
+                cache=settings.fanfabler_cache,
+                report=report,
+            )
+
+    return ModelHost(load_base, adapters)
+
+
+def _chat(options: argparse.Namespace, settings: WorkerSettings) -> int:
+    from model.terminal.session import chat
+
+    return chat(options)
 
 
 def _prepare(options: argparse.Namespace, settings: WorkerSettings) -> int:
@@ -124,38 +158,70 @@ def _made_ready(preset: Preset, settings: WorkerSettings, report: Report) -> Pat
 
 def _models(options: argparse.Namespace, settings: WorkerSettings) -> int:
     from rich.console import Console
-    from rich.table import Table
 
+    console = Console(highlight=False, soft_wrap=True)
+    presets = list_presets()
+    _show_presets(console, presets, settings)
+    _show_adapters(console, presets, settings)
+    machine = this_machine()
+    gpu = f"{machine.gpu}, {machine.gpu_memory / GIB:.0f} GiB" if machine.gpu else "no GPU"
+    console.print(f"This machine: {machine.free_ram / GIB:.0f} of {machine.ram / GIB:.0f} GiB free, {gpu}.")
+    return 0
+
+
+def _show_presets(console: Console, presets: Sequence[Preset], settings: WorkerSettings) -> None:
     from model.preflight import obstacle, weights_state
 
-    where = {"embedded_source": settings.embedded_model_path, "cache": settings.fanfabler_cache}
-    table = Table(box=None, padding=(0, 2, 0, 0))
-    for heading in ("preset", "model", "adapter", "memory", "weights", "runs here"):
-        table.add_column(heading, no_wrap=heading not in {"memory", "weights"})
+    where: dict[str, Any] = {
+        "embedded_source": settings.embedded_model_path,
+        "cache": settings.fanfabler_cache,
+    }
+    # Where there is no room for all of it, the preset's name says enough of the model.
+    models = ("model",) if console.width >= _WIDE else ()
+    table = _table(
+        "preset", *models, "adapter", "memory", "weights", "runs here", wrapped={"memory", "weights"}
+    )
     obstacles = []
-    for preset in list_presets():
+    for preset in presets:
         adapter = preset.active_adapter()
         found = obstacle(preset, **where)
         obstacles += [found] if found else []
         memory = f"{preset.memory.ram:g} GiB"
         if preset.memory.gpu is not None:
             memory = f"{preset.memory.gpu:g} GiB GPU, {memory}"
-        table.add_row(
-            preset.name,
-            preset.base.name,
-            adapter.name if adapter else "–",
-            memory,
-            weights_state(preset, **where),
-            "no" if found else "yes",
-        )
-    machine = this_machine()
-    gpu = f"{machine.gpu}, {machine.gpu_memory / GIB:.0f} GiB" if machine.gpu else "no GPU"
-    console = Console(highlight=False, soft_wrap=True)
+        state = weights_state(preset, **where)
+        name = adapter.name if adapter else "–"
+        model = (preset.base.name,) if models else ()
+        table.add_row(preset.name, *model, name, memory, state, "no" if found else "yes")
     console.print(table)
     for sentence in obstacles:
-        console.print(sentence)
-    console.print(f"This machine: {machine.free_ram / GIB:.0f} of {machine.ram / GIB:.0f} GiB free, {gpu}.")
-    return 0
+        console.print(sentence, markup=False)  # which would take [gpu] away
+
+
+def _show_adapters(console: Console, presets: Sequence[Preset], settings: WorkerSettings) -> None:
+    from model.adapter_list import list_adapters
+
+    adapters = list_adapters(settings.adapters_dir, presets)
+    if not adapters:
+        console.print(f"There are no adapters in {settings.adapters_dir} (ADAPTERS_DIR).")
+        return
+    table = _table(f"adapter in {settings.adapters_dir}", "base", "rank", "prompt format", "for the presets")
+    for adapter in adapters:
+        fitting = "none" if adapter.fault else ", ".join(adapter.presets) or "none here"
+        table.add_row(adapter.path, adapter.base, str(adapter.rank or "–"), adapter.prompt_format, fitting)
+    console.print(table)
+    for adapter in adapters:
+        if adapter.fault:
+            console.print(adapter.fault, markup=False)
+
+
+def _table(*headings: str, wrapped: Collection[str] = ()) -> Table:
+    from rich.table import Table
+
+    table = Table(box=None, padding=(0, 2, 0, 0))
+    for heading in headings:
+        table.add_column(heading, no_wrap=heading not in wrapped, overflow="fold")
+    return table
 
 
 def _preset(options: argparse.Namespace, settings: WorkerSettings) -> Preset:

@@ -1,25 +1,25 @@
 """The messages of a chat: what the model is told, for training and for serving alike.
 
-Here are the system prompt, the marked block that carries notes about a work, and the order in which things
-are dropped when they do not fit. How messages become tokens is `model.prompt`'s business.
+Here are the system prompt and the marked blocks that carry the story bible and notes about a work. What is
+dropped where it does not fit is `model.fitting`'s business, how messages become tokens `model.prompt`'s.
 """
 
 from __future__ import annotations
 
 import math
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Literal, TypedDict
 
-from model.errors import PromptTooLong
 from model.languages import Language, find_language
 
 Role = Literal["system", "user", "assistant"]
 
 SYSTEM_PROMPT = """\
 You are FanFabler, a partner for writing fan fiction. Help with ideas, scenes, dialogue, characters, plot \
-and craft. Be concrete and vivid, and keep to what is suitable for teenagers.
+and craft. Be concrete and vivid. The story is rated teen: keep to what is suitable for teenagers. Nothing \
+sexual about minors, ever.
 Answer in the language of the user's message. Build on the conversation and on the notes that stand in front \
 of some messages. Get the facts of the original work right; where the notes are about something else or say \
 nothing, say so in half a sentence and go on from what the user gave.
@@ -29,8 +29,26 @@ and two more lines, and nothing after them:
 >>> language code
 The search term is the title to look up in the Wikipedia of that language."""
 
+Rating = Literal["general", "teen", "mature"]
+_SUITABLE: dict[Rating, str] = {
+    "general": "The story is rated general: keep to what is suitable for readers of any age.",
+    "teen": "The story is rated teen: keep to what is suitable for teenagers.",
+    "mature": "The story is rated mature: adult themes may be told frankly, among adults.",
+}
+
 NOTES_BEGIN = "[Notes]"
 NOTES_END = "[End of notes]"
+BIBLE_BEGIN = "[Story bible: this holds throughout the story]"
+BIBLE_END = "[End of story bible]"
+# With all brackets around them: were only the innermost taken away, the next would make a mark again.
+_MARKS = re.compile(
+    r"(?<!\[)\[+(?P<words>"
+    + "|".join(re.escape(mark[1:-1]) for mark in (NOTES_BEGIN, NOTES_END, BIBLE_BEGIN, BIBLE_END))
+    + r")\]+"
+)
+
+SUMMARY_TITLE = "Earlier in this conversation"
+"""The title of the note that stands for turns that are not told any more."""
 
 TOKENS_PER_MESSAGE = 8
 """What role, header and end of a message cost at most, in any format for chat models."""
@@ -64,17 +82,19 @@ class ContextNote:
 
 @dataclass(frozen=True, slots=True)
 class Turn:
-    """One message of a conversation; a user's may have notes, found before it was answered."""
+    """One message of a conversation. A user's may have notes, found before it was answered, and the first one the
+    story bible: what members pinned, each a fact or a passage."""
 
     role: Literal["user", "assistant"]
     text: str
     context: tuple[ContextNote, ...] = ()
+    bible: tuple[str, ...] = ()
 
 
-def system_prompt(language: Language) -> str:
-    """The system prompt of a conversation in this language."""
-    name = f"{language.english_name} ({language.code})"
-    return f"{SYSTEM_PROMPT}\nLanguage of this conversation: {name}"
+def system_prompt(language: Language, rating: Rating = "teen") -> str:
+    """The system prompt of a conversation in this language. Training knows the default rating only."""
+    prompt = SYSTEM_PROMPT.replace(_SUITABLE["teen"], _SUITABLE[rating])
+    return f"{prompt}\nLanguage of this conversation: {language.english_name} ({language.code})"
 
 
 def language_of(system: str) -> Language | None:
@@ -83,22 +103,50 @@ def language_of(system: str) -> Language | None:
     return find_language(line["code"]) if line else None
 
 
-def user_turn(text: str, context: Sequence[ContextNote] = ()) -> str:
-    """The content of a user message: the notes in one marked block, a blank line, what the user wrote."""
-    if not context:
-        return text
-    notes = "\n\n".join(
-        f"{_one_line(note.title)} ({note.language})\n{_inside(note.text)}" for note in context
-    )
-    return f"{NOTES_BEGIN}\n{notes}\n{NOTES_END}\n\n{text}"
+def insisting(turns: Sequence[Turn], language: Language) -> list[Turn]:
+    """The turns with the last user's saying once more, and beyond doubt, which language the answer is to be in."""
+    asked = list(turns)
+    for index in reversed(range(len(asked))):
+        if asked[index].role == "user":
+            name = f"{language.english_name} ({language.own_name})"
+            demand = f"[Write the whole answer in {name} and in no other language.]"
+            asked[index] = replace(asked[index], text=f"{asked[index].text}\n\n{demand}")
+            break
+    return asked
+
+
+def user_turn(text: str, context: Sequence[ContextNote] = (), bible: Sequence[str] = ()) -> str:
+    """The content of a user message: the story bible and the notes, each in one marked block, then what the user
+    wrote, with blank lines between."""
+    blocks = []
+    if bible:
+        blocks.append(f"{BIBLE_BEGIN}\n{bible_text(bible)}\n{BIBLE_END}")
+    if context:
+        notes = "\n\n".join(map(note_text, context))
+        blocks.append(f"{NOTES_BEGIN}\n{notes}\n{NOTES_END}")
+    return "\n\n".join([*blocks, text])
+
+
+def bible_text(bible: Sequence[str]) -> str:
+    """What stands in the block of the story bible."""
+    return "\n".join(f"- {_inside(pin)}" for pin in bible)
+
+
+def note_text(note: ContextNote) -> str:
+    """What stands in the block of notes for one of them."""
+    return f"{_one_line(note.title)} ({note.language})\n{_inside(note.text)}"
 
 
 def split_user_turn(content: str) -> tuple[str, str]:
-    """The notes and the text that `user_turn` joined; no notes are an empty string."""
-    if not content.startswith(f"{NOTES_BEGIN}\n"):
-        return "", content
-    notes, end, text = content[len(NOTES_BEGIN) + 1 :].partition(f"\n{NOTES_END}\n\n")
-    return (notes, text) if end else ("", content)
+    """What stands in the blocks, and the text, that `user_turn` joined; no blocks are an empty string."""
+    inside = []
+    for begin, end in ((BIBLE_BEGIN, BIBLE_END), (NOTES_BEGIN, NOTES_END)):
+        if content.startswith(f"{begin}\n"):
+            block, found, text = content[len(begin) + 1 :].partition(f"\n{end}\n\n")
+            if found:
+                inside.append(block)
+                content = text
+    return "\n\n".join(inside), content
 
 
 def _one_line(title: str) -> str:
@@ -106,90 +154,34 @@ def _one_line(title: str) -> str:
 
 
 def _inside(text: str) -> str:
-    """Text that cannot end the block it stands in."""
-    return (
-        text.strip().replace(NOTES_END, NOTES_END.strip("[]")).replace(NOTES_BEGIN, NOTES_BEGIN.strip("[]"))
-    )
+    """Text that cannot end the block it stands in, nor begin another."""
+    return _MARKS.sub(lambda mark: mark["words"], text.strip())
 
 
 def build(system: str, turns: Sequence[Turn]) -> list[ChatMessage]:
     """All of a conversation as messages; turns of one role in a row become one, since templates insist."""
     messages: list[ChatMessage] = [{"role": "system", "content": system}]
-    messages += [_message(turn) for turn in _joined(turns)]
+    messages += [as_message(turn) for turn in joined(turns)]
     return messages
 
 
-def fit(
-    system: str,
-    turns: Sequence[Turn],
-    count_tokens: Callable[[str], int],
-    *,
-    window: int,
-    reserve: int,
-    summary: str | None = None,
-) -> list[ChatMessage]:
-    """The messages that leave `reserve` of the window's tokens for the answer.
-
-    Dropped in this order, only as far as needed: the oldest turns (their notes pass on to the next user
-    turn that stays, and `summary`, where there is one, goes in front of it as a note), then notes, the
-    oldest first, then the summary. Never dropped: the system prompt, the last user message and what follows
-    it. `count_tokens` is asked for the content of one message at a time. Raises `PromptTooLong` where even
-    the least does not fit.
-    """
-    room = window - reserve
-    whole = build(system, turns)
-    counted: dict[str, int] = {}
-
-    def cost(message: ChatMessage) -> int:
-        content = message["content"]
-        if content not in counted:
-            counted[content] = count_tokens(content) + TOKENS_PER_MESSAGE
-        return counted[content]
-
-    if sum(map(cost, whole)) <= room:
-        return whole
-    for kept in _shorter(_joined(turns), language_of(system), summary):
-        messages = [whole[0], *map(_message, kept)]
-        if sum(map(cost, messages)) <= room:
-            return messages
-    raise PromptTooLong
-
-
-def _shorter(turns: Sequence[Turn], language: Language | None, summary: str | None) -> list[list[Turn]]:
-    """Ever shorter forms of a conversation, in the order in which they are to be tried."""
-    users = [index for index, turn in enumerate(turns) if turn.role == "user"]
-    if not users:
-        return [list(turns)]
-    code = language.code if language else "en"
-    head = (ContextNote("Earlier in this conversation", code, summary),) if summary else ()
-    forms = []
-    for start in users[1:]:
-        passed_on = tuple(note for turn in turns[:start] for note in turn.context)
-        first = replace(turns[start], context=(*head, *passed_on, *turns[start].context))
-        forms.append([first, *turns[start + 1 :]])
-    last = turns[users[-1]]
-    notes = tuple(note for turn in turns for note in turn.context)
-    rest = list(turns[users[-1] + 1 :])
-    forms += [
-        [replace(last, context=(*head, *notes[dropped:])), *rest] for dropped in range(1, len(notes) + 1)
-    ]
-    return [*forms, [replace(last, context=()), *rest]]
-
-
-def _joined(turns: Sequence[Turn]) -> list[Turn]:
-    joined: list[Turn] = []
+def joined(turns: Sequence[Turn]) -> list[Turn]:
+    """The turns, those of one role in a row taken together."""
+    together: list[Turn] = []
     for turn in turns:
-        if joined and joined[-1].role == turn.role:
-            before = joined[-1]
+        if together and together[-1].role == turn.role:
+            before = together[-1]
             texts = [text for text in (before.text, turn.text) if text]
-            joined[-1] = Turn(turn.role, "\n\n".join(texts), (*before.context, *turn.context))
+            context, bible = (*before.context, *turn.context), (*before.bible, *turn.bible)
+            together[-1] = Turn(turn.role, "\n\n".join(texts), context, bible)
         else:
-            joined.append(turn)
-    return joined
+            together.append(turn)
+    return together
 
 
-def _message(turn: Turn) -> ChatMessage:
-    content = user_turn(turn.text, turn.context) if turn.role == "user" else turn.text
+def as_message(turn: Turn) -> ChatMessage:
+    """One turn as the message that it becomes."""
+    content = user_turn(turn.text, turn.context, turn.bible) if turn.role == "user" else turn.text
     return {"role": turn.role, "content": content}
 
 

@@ -19,8 +19,8 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
+from model.cache_folder import default_cache
 from model.engine.errors import CannotRun
-from model.llama_tokenizer import default_cache
 
 MARKER = "prepared.json"
 """Written last: a folder that has it is complete."""

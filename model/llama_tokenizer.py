@@ -5,7 +5,6 @@ The first call converts it (a few seconds) and keeps the result in the cache fol
 
 from __future__ import annotations
 
-import os
 import shutil
 import tempfile
 from functools import cache
@@ -13,6 +12,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
+from model.cache_folder import default_cache
 from model.errors import MissingPackage
 
 SPECIAL_TOKENS = (
@@ -30,11 +30,6 @@ SPECIAL_TOKENS = (
     *(f"<|reserved_special_token_{number}|>" for number in range(3, 248)),
 )
 """The 256 special tokens from id 128,000 on, named as in the released tokenizers of Llama 3.1."""
-
-
-def default_cache() -> Path:
-    """`fanfabler` below the user's cache folder ($XDG_CACHE_HOME, or ~/.cache)."""
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "fanfabler"
 
 
 def tokenizer_model() -> Path:

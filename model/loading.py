@@ -1,21 +1,25 @@
-"""From a preset to a model in memory: base, quantisation, adapter, tokenizer. Nothing here serves.
+"""From a preset to a model in memory: base, quantisation, tokenizer. Nothing here serves.
 
 Heavy imports are inside the functions. Only safetensors are read, and no code of a repository is ever run.
+
+unsloth's loader is not used here, installed or not. `FastLanguageModel.from_pretrained` replaces the forwards of
+Llama's classes for the whole process, and its attention (unsloth 2026.10, `LlamaAttention_fast_forward`) appends keys
+and values to a cache of its own, one contiguous piece for each request, without ever asking transformers for the
+attention function: continuous batching's paged cache would stay empty. What it has to give besides (4 bits by
+bitsandbytes, repositories that were quantised beforehand) transformers loads as well. Its kernels are for training.
 """
 
 from __future__ import annotations
 
-import copy
-import logging
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from model.adapter_folder import CONFIG, METADATA, TEMPLATE, WEIGHTS
 from model.embedded import Progress, Report, load_tokenizer, prepare
 from model.engine.errors import CannotRun, WorkerError
+from model.machine import this_machine, usable_cores, wait_briefly
 from model.preset import Adapter, Base, Preset
-
-log = logging.getLogger("model.loading")
 
 
 class LoadError(WorkerError):
@@ -24,14 +28,14 @@ class LoadError(WorkerError):
 
 @dataclass(frozen=True, slots=True)
 class LoadedModel:
-    """A base model, and the same with an adapter where the preset has one. Their base weights are shared."""
+    """A base model with its tokenizer. Adapters are put into copies of it, see `model.lora`."""
 
     preset: Preset
     tokenizer: Any
     base: Any
     """A transformers causal model in evaluation mode."""
-    adapted: Any | None
-    adapter: Adapter | None
+    random_weights: bool = False
+    """Whether its weights were made where the preset names real ones: no adapter fits it."""
 
     @property
     def on_gpu(self) -> bool:
@@ -42,21 +46,26 @@ def load(
     preset: Preset,
     *,
     random_weights: bool = False,
+    packed: bool = True,
     embedded_source: Path | None = None,
     cache: Path | None = None,
     report: Report | None = None,
 ) -> LoadedModel:
-    """Load what the preset names. `random_weights` takes only its shape, and no adapter.
+    """Load the base that the preset names. `random_weights` takes only its shape.
 
-    Raises `CannotRun` or `LoadError`.
+    `packed`: with the second copy of the weights that makes a CPU fast, see `model.engine.packing`. Raises
+    `CannotRun` or `LoadError`.
     """
+    wait_briefly()
     import torch
     from transformers.utils import logging as transformers_logging
 
+    from model.engine.packing import pack_linears
+
     transformers_logging.disable_progress_bar()
     tell = report or (lambda progress: None)
-    if preset.engine.threads:
-        torch.set_num_threads(preset.engine.threads)
+    # More threads than cores, which a container's quota does not tell torch, make every step wait for the slowest.
+    torch.set_num_threads(preset.engine.threads or min(torch.get_num_threads(), usable_cores()))
     base = preset.base
     if base.source == "random" or random_weights:
         tell(Progress("Making random weights"))
@@ -70,38 +79,52 @@ def load(
         model = _pretrained(base, base.repo or "")
         tokenizer = _hub_tokenizer(base)
     model.eval().requires_grad_(False)
-    adapter = None if random_weights else preset.active_adapter()
-    adapted = None
-    if adapter is not None:
-        tell(Progress("Loading the adapter"))
-        adapted = with_adapter(model, _adapter_folder(preset, adapter))
-    return LoadedModel(preset, tokenizer, model, adapted, adapter)
+    _keep_4_bit_layers_plain(model)
+    _check_forward(model)
+    if packed:
+        tell(Progress("Packing the weights"))
+        pack_linears(model, this_machine().free_ram)
+    return LoadedModel(preset, tokenizer, model, random_weights)
 
 
-def with_adapter(base: Any, folder: Path) -> Any:
-    """A copy of the base with this LoRA adapter in place. The base's tensors are shared, not copied.
+def adapter_folder(preset: Preset, adapter: Adapter) -> Path:
+    """Where a preset's adapter lies; one on Hugging Face's hub is downloaded. Raises `LoadError`."""
+    folder = preset.adapter_folder()
+    if folder is not None:
+        return folder
+    from huggingface_hub import snapshot_download
 
-    Raises `LoadError` where the adapter is not for this base, or not safetensors.
-    """
-    from peft import PeftModel
-
-    if not (folder / "adapter_model.safetensors").is_file():
-        raise LoadError(f"{folder} has no adapter_model.safetensors.")
+    wanted = [CONFIG, WEIGHTS, METADATA, TEMPLATE]
     try:
-        adapted = PeftModel.from_pretrained(shared_copy(base), str(folder), is_trainable=False)
-    except (RuntimeError, ValueError, KeyError, OSError) as error:
-        raise LoadError(f"The adapter in {folder} does not fit this base: {error}") from error
-    # The layers with LoRA in place, without PEFT's wrapper, which knows no continuous batching.
-    return adapted.base_model.model.eval()
+        return Path(snapshot_download(adapter.repo or "", revision=adapter.revision, allow_patterns=wanted))
+    except (OSError, ValueError) as error:
+        raise LoadError(f"{adapter.repo} could not be downloaded: {error}") from error
 
 
-def shared_copy(model: Any) -> Any:
-    """A model whose modules are its own and whose tensors are those of `model`."""
-    tensors = {id(tensor): tensor for tensor in (*model.parameters(), *model.buffers())}
-    return copy.deepcopy(model, memo=dict(tensors))
+def _check_forward(model: Any) -> None:
+    """Refuse a model whose layers another package has replaced in this process."""
+    for part in model.modules():
+        module = getattr(type(part).forward, "__module__", "") or ""
+        if module.partition(".")[0].startswith("unsloth"):
+            raise CannotRun(
+                f"unsloth has replaced {type(part).__name__}'s forward in this process, and that one knows no "
+                "continuous batching: serve from a process of its own, which does not import unsloth."
+            )
 
 
-def _device() -> str:
+def _keep_4_bit_layers_plain(model: Any) -> None:
+    """Have bitsandbytes' layers compute in the model's dtype on every CPU.
+
+    Where a CPU has AVX512-BF16 the first forward would rearrange the weights in place, for a kernel that computes in
+    bfloat16, has no gradient, and cannot be begun by two engines over the same tensors at once.
+    """
+    for layer in model.modules():
+        if hasattr(layer, "support_avx512bf16_for_cpu"):
+            layer.support_avx512bf16_for_cpu = False
+
+
+def device() -> str:
+    """Where models run: `cuda` where there is one."""
     import torch
 
     return "cuda" if torch.cuda.is_available() else "cpu"
@@ -112,7 +135,7 @@ def _dtype(base: Base) -> Any:
 
     if base.dtype != "auto":
         return getattr(torch, base.dtype)
-    if _device() == "cpu":
+    if device() == "cpu":
         return torch.float32
     return torch.bfloat16 if torch.cuda.is_bf16_supported() else torch.float16
 
@@ -140,7 +163,7 @@ def _pretrained(base: Base, repo: str) -> Any:
             repo,
             revision=base.revision,
             dtype=_dtype(base),
-            device_map={"": _device()},
+            device_map={"": device()},
             quantization_config=None if quantised else _quantisation(base),
             use_safetensors=True,
             trust_remote_code=False,
@@ -157,8 +180,8 @@ def _random(base: Base) -> Any:
     if base.shape is None:
         raise CannotRun("This preset has no 'base.shape', so no random weights can be made for it.")
     config = AutoConfig.for_model(base.model_type, **base.shape)
-    device = _device()
-    with torch.random.fork_rng(devices=range(torch.cuda.device_count())), torch.device(device):
+    where = device()
+    with torch.random.fork_rng(devices=range(torch.cuda.device_count())), torch.device(where):
         torch.manual_seed(base.seed)
         model = AutoModelForCausalLM.from_config(config, dtype=_dtype(base))
     quantisation = _quantisation(base)
@@ -169,7 +192,7 @@ def _random(base: Base) -> Any:
         config=config,
         state_dict=model.state_dict(),
         dtype=_dtype(base),
-        device_map={"": device},
+        device_map={"": where},
         quantization_config=quantisation,
     )
 
@@ -190,13 +213,3 @@ def _hub_tokenizer(base: Base) -> Any:
     from transformers import AutoTokenizer
 
     return AutoTokenizer.from_pretrained(base.repo, revision=base.revision, trust_remote_code=False)
-
-
-def _adapter_folder(preset: Preset, adapter: Adapter) -> Path:
-    folder = preset.adapter_folder()
-    if folder is not None:
-        return folder
-    from huggingface_hub import snapshot_download
-
-    wanted = ["adapter_config.json", "*.safetensors"]
-    return Path(snapshot_download(adapter.repo or "", revision=adapter.revision, allow_patterns=wanted))

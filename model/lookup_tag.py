@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from collections import deque
 from dataclasses import dataclass
 
 from model.languages import find_language
@@ -104,16 +105,17 @@ class TagFilter:
         self._default_language = default_language
         self._text = ""
         self._shown = 0
+        self._line_start = 0  # of the last line, which goes on
+        self._above: int | None = None  # where the tag that the lines above may be begins
 
     def feed(self, delta: str) -> str:
         """Take the next piece; returns what may be shown now (often nothing, while it might be a tag)."""
         self._text += delta
-        safe = _safe_length(self._text)
-        while safe > self._shown and self._text[safe - 1].isspace():
-            safe -= 1
-        if safe <= self._shown:
-            return ""
-        piece, self._shown = self._text[self._shown : safe], safe
+        while (end := self._text.find("\n", self._line_start)) >= 0:
+            self._above = self._cut(self._text[self._line_start : end])
+            self._line_start = end + 1
+        piece = self._text[self._shown : self._safe_length()].rstrip()
+        self._shown += len(piece)
         return piece
 
     def finish(self) -> Reply:
@@ -122,20 +124,40 @@ class TagFilter:
         rest, self._shown = reply.text[self._shown :], len(reply.text)
         return Reply(rest, reply.lookup)
 
+    def _cut(self, line: str) -> int | None:
+        """Where the tag that the text up to the end of its last line may be begins. As `_closing_markers` finds it, but
+        without looking at the lines above again."""
+        if not line.strip():
+            return self._above
+        markers = _markers_of(line, self._line_start)
+        if markers and markers[0].begins_line and self._above is not None:
+            return self._above
+        return markers[0].cut if markers else None
 
-def _closing_markers(text: str, end: int | None = None) -> list[_Marker]:
-    """The markers in the lines that close `text[:end]`: those beginning with one, and the line above."""
-    found: list[_Marker] = []
-    stop = len(text) if end is None else end
+    def _safe_length(self) -> int:
+        """How much of a text that goes on can no longer become part of a tag, whatever follows."""
+        if _MAY_BECOME_LEAD.match(self._text, self._line_start):
+            return self._line_start if self._above is None else self._above
+        if (cut := self._cut(self._text[self._line_start :])) is not None:
+            return cut
+        end = len(self._text)
+        partial = _PARTIAL_MARKER.search(self._text, max(self._line_start, end - 2))
+        return partial.start() if partial else end
+
+
+def _closing_markers(text: str) -> list[_Marker]:
+    """The markers in the lines that close a text: those beginning with one, and the line above."""
+    found: deque[_Marker] = deque()
+    stop = len(text)
     while stop >= 0:
         start = text.rfind("\n", 0, stop) + 1
         line = text[start:stop]
         markers = _markers_of(line, start)
-        found[:0] = markers
+        found.extendleft(reversed(markers))
         if line.strip() and not (markers and markers[0].begins_line):
             break
         stop = start - 1
-    return found
+    return list(found)
 
 
 def _markers_of(line: str, offset: int) -> list[_Marker]:
@@ -151,18 +173,6 @@ def _markers_of(line: str, offset: int) -> list[_Marker]:
         cut = offset if begins_line else offset + run.start()
         markers.append(_Marker(cut, begins_line, line[run.end() : end]))
     return markers
-
-
-def _safe_length(text: str) -> int:
-    """How much of a text that goes on can no longer become part of a tag, whatever follows."""
-    line_start = text.rfind("\n") + 1
-    if _MAY_BECOME_LEAD.match(text, line_start):
-        above = _closing_markers(text, line_start - 1) if line_start else []
-        return above[0].cut if above else line_start
-    if markers := _closing_markers(text):
-        return markers[0].cut
-    partial = _PARTIAL_MARKER.search(text, max(line_start, len(text) - 2))
-    return partial.start() if partial else len(text)
 
 
 def _is_language(markers: list[_Marker]) -> bool:

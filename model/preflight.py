@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 from model.embedded import is_prepared, prepared_folder
 from model.engine.errors import CannotRun
-from model.machine import GIB, Machine, downloaded, free_disk, installed, this_machine
+from model.machine import GIB, Machine, downloaded, free_disk, installed, is_path, this_machine
 from model.preset import Adapter, Preset
 
 
@@ -29,9 +28,15 @@ def check(
         raise CannotRun(found)
 
 
-def obstacle(preset: Preset, *, embedded_source: Path | None = None, cache: Path | None = None) -> str | None:
-    """The same as a sentence, None where there is none. Asks no network."""
-    machine = this_machine()
+def obstacle(
+    preset: Preset,
+    *,
+    embedded_source: Path | None = None,
+    cache: Path | None = None,
+    machine: Machine | None = None,
+) -> str | None:
+    """The same as a sentence, None where there is none. Asks no network. `machine` is this one where not given."""
+    machine = machine or this_machine()
     found = _missing_package(preset) or _missing_memory(preset, machine)
     if found or preset.base.source != "embedded":
         return found
@@ -63,9 +68,7 @@ def weights_state(preset: Preset, *, embedded_source: Path | None = None, cache:
 def _missing_package(preset: Preset) -> str | None:
     if preset.base.source == "fake":
         return None
-    needed = {"torch": "worker", "transformers": "worker", "accelerate": "worker", "psutil": "worker"}
-    if preset.active_adapter() is not None:
-        needed["peft"] = "worker"
+    needed = dict.fromkeys(("torch", "transformers", "accelerate", "psutil", "peft", "safetensors"), "worker")
     if preset.base.quantisation == "nf4":
         needed["bitsandbytes"] = "gpu"
     if preset.base.source == "embedded":
@@ -99,6 +102,12 @@ def _missing_memory(preset: Preset, machine: Machine) -> str | None:
                 f"Preset {preset.name} needs {need.gpu:g} GiB of GPU memory and the {machine.gpu} "
                 f"has {machine.gpu_memory / GIB:.0f}: {instead}."
             )
+        if machine.free_gpu_memory < need.gpu * GIB * 0.95:
+            return (
+                f"Preset {preset.name} needs {need.gpu:g} GiB of GPU memory and {machine.free_gpu_memory / GIB:.1f} of "
+                f"the {machine.gpu}'s {machine.gpu_memory / GIB:.0f} are free: end what else runs on it (nvidia-smi "
+                "lists it)."
+            )
     if machine.free_ram < need.ram * GIB:
         return (
             f"Preset {preset.name} needs {need.ram:g} GiB of memory and {machine.free_ram / GIB:.1f} are free: "
@@ -128,39 +137,66 @@ def _missing_adapter(preset: Preset, adapter: Adapter) -> str | None:
     return None
 
 
-def _missing_repository(  # noqa: PLR0911
-    repo: str, revision: str | None, disk: float, *, gated: bool
-) -> str | None:
+def _missing_repository(repo: str, revision: str | None, disk: float, *, gated: bool) -> str | None:
     """Ask the hub only for what is not here."""
     if downloaded(repo, revision):
         return None
-    from huggingface_hub import HfApi, constants
-    from huggingface_hub.errors import GatedRepoError, HfHubHTTPError, RepositoryNotFoundError
+    if is_path(repo):
+        return f"There are no weights in {repo}: put the model's *.safetensors there, or change the preset's repo."
+    from huggingface_hub import constants
 
     folder = Path(constants.HF_HUB_CACHE)
     free = free_disk(folder) / GIB
     if free < disk:
         return f"{repo} needs {disk:g} GiB of disk and {folder} has {free:.1f}: make room, or set HF_HOME."
-    offline = f"{repo} is not on this machine and Hugging Face's hub is out of reach"
-    remedy = "download it where there is a network (hf download), or name a local folder as the preset's repo"
     if constants.HF_HUB_OFFLINE:
-        return f"{offline} (HF_HUB_OFFLINE is set): {remedy}."
+        return _out_of_reach(repo, "HF_HUB_OFFLINE is set")
+    return _not_to_be_had(repo, revision, gated=gated)
+
+
+def _not_to_be_had(repo: str, revision: str | None, *, gated: bool) -> str | None:  # noqa: PLR0911
+    """What the hub says to a download."""
+    from huggingface_hub import HfApi
+    from huggingface_hub.errors import (
+        GatedRepoError,
+        HfHubHTTPError,
+        HFValidationError,
+        RepositoryNotFoundError,
+        RevisionNotFoundError,
+    )
+
+    hub = HfApi()
     try:
-        HfApi().model_info(repo, revision=revision, timeout=10)
+        hub.model_info(repo, revision=revision, timeout=10)
+        if gated:  # what a repository is may be read by all, its files may not
+            hub.auth_check(repo)
     except GatedRepoError:
         return _gated(repo)
+    except RevisionNotFoundError:
+        return f"{repo} on Hugging Face's hub has no revision {revision}: change the preset's revision."
     except RepositoryNotFoundError:
-        return _gated(repo) if gated else f"There is no repository {repo} on Hugging Face's hub."
-    except (HfHubHTTPError, OSError) as error:
-        return f"{offline} ({type(error).__name__}): {remedy}."
-    return _gated(repo) if gated and not _has_token() else None
+        # To strangers the hub denies what is private or gated.
+        return (
+            _gated(repo)
+            if gated
+            else f"There is no repository {repo} on Hugging Face's hub: change the preset's repo."
+        )
+    except HFValidationError:
+        return f"{repo} is neither a folder nor a repository's id: change the preset's repo."
+    except HfHubHTTPError as error:
+        status = getattr(error.response, "status_code", None)
+        return _gated(repo) if status in {401, 403} else _out_of_reach(repo, f"it answers {status}")
+    except (OSError, RuntimeError) as error:
+        return _out_of_reach(repo, type(error).__name__)
+    return None
+
+
+def _out_of_reach(repo: str, why: str) -> str:
+    return (
+        f"{repo} is not on this machine and Hugging Face's hub is out of reach ({why}): download it where there is a "
+        "network (hf download), or name a local folder as the preset's repo."
+    )
 
 
 def _gated(repo: str) -> str:
     return f"{repo} is gated: accept its licence at https://huggingface.co/{repo} and set HF_TOKEN."
-
-
-def _has_token() -> bool:
-    from huggingface_hub import get_token
-
-    return bool(os.environ.get("HF_TOKEN") or get_token())

@@ -6,15 +6,14 @@ and checked field by field; this module says what the fields mean, and nothing h
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from importlib.resources import files
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
-import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from model.engine.errors import PresetError
+from model.yaml_files import BadYaml, read_extending
 
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")]
 PRESETS = Path(str(files("model"))) / "presets"
@@ -120,8 +119,11 @@ class EngineOptions(_Frozen):
     max_memory_percent: float | None = Field(default=None, gt=0, le=0.95)
     """Share of the free GPU memory that the cache takes."""
     prefix_sharing: bool = True
+    attention: Literal["by-request", "transformers"] | None = None
+    """`by-request`: ours, see `model.engine.attention`. `transformers`: flash attention where it is installed, else
+    torch's with a mask over all requests. By request on a CPU, transformers' on a GPU."""
     threads: int | None = Field(default=None, ge=1)
-    """Threads of torch on a CPU; its own choice where not given."""
+    """Threads of torch on a CPU; where not given, as many as there are physical cores to be used."""
 
 
 class Preset(_Frozen):
@@ -131,6 +133,10 @@ class Preset(_Frozen):
     description: str
     base: Base
     adapter: Adapter | None = None
+    adapter_prompt_format: str | None = None
+    """The format of adapters that are loaded later and do not say theirs; the bare base's where not given."""
+    max_lora_rank: int = Field(default=64, ge=1, le=512)
+    """The highest rank of an adapter."""
     context_length: int = Field(ge=64)
     """Tokens of prompt and answer together, `max_model_len` in the API."""
     sampling: SamplingDefaults = SamplingDefaults()
@@ -173,7 +179,10 @@ def load_preset(name_or_path: str | Path) -> Preset:
             raise PresetError(
                 f"There is no preset '{name_or_path}'. There are: {known}; or give a YAML file."
             )
-    fields = _read(path)
+    try:
+        fields = read_extending(path, "preset", PRESETS)
+    except BadYaml as error:
+        raise PresetError(str(error)) from None
     try:
         return Preset.model_validate({"name": path.stem, **fields, "file": path.resolve()})
     except ValidationError as error:
@@ -181,32 +190,3 @@ def load_preset(name_or_path: str | Path) -> Preset:
             f"{'.'.join(map(str, fault['loc'])) or 'preset'}: {fault['msg']}" for fault in error.errors()
         )
         raise PresetError(f"{path}: {faults}") from None
-
-
-def _read(path: Path, seen: tuple[Path, ...] = ()) -> dict[str, Any]:
-    """The fields of a file over those of the preset that it `extends`, if it names one."""
-    if path in seen:
-        raise PresetError(f"{path}: it extends itself")
-    try:
-        fields = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise PresetError(f"{path} cannot be read: {error.strerror}") from None
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise PresetError(f"{path} is not valid YAML: {error}") from None
-    if not isinstance(fields, dict):
-        raise PresetError(f"{path}: a preset is a mapping of fields")
-    parent = fields.pop("extends", None)
-    if parent is None:
-        return fields
-    beside = path.parent / f"{parent}.yaml"
-    parent_path = beside if beside.is_file() else PRESETS / f"{parent}.yaml"
-    return _merge(_read(parent_path, (*seen, path)), fields)
-
-
-def _merge(under: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
-    """Mappings are merged; anything else, `null` too, replaces what was there."""
-    merged = dict(under)
-    for key, value in over.items():
-        both = merged.get(key)
-        merged[key] = _merge(both, value) if isinstance(both, dict) and isinstance(value, dict) else value
-    return merged

@@ -12,6 +12,7 @@ import unicodedata
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
+from itertools import islice
 from typing import Any
 
 from model.errors import CatalogueError
@@ -94,6 +95,53 @@ def find_note(term: str, code: str) -> Note | None:
     if not wanted:
         return None
     return index.get(wanted) or index.get(_fold(_without_brackets(term))) or _by_beginning(wanted, index)
+
+
+def find_notes(term: str, code: str, limit: int) -> list[Note]:
+    """The bundled notes with the term in a title or another name, in the order of the catalogue."""
+    wanted = _fold(term)
+    if not wanted:
+        return []
+    named = (
+        note for note in load_notes(code) if any(wanted in _fold(name) for name in (note.title, *note.names))
+    )
+    return list(islice(named, limit))
+
+
+def titles_of_notes(prefix: str, code: str) -> list[str]:
+    """The titles of the bundled notes that begin like this."""
+    wanted = _fold(prefix)
+    return [note.title for note in load_notes(code) if wanted and _fold(note.title).startswith(wanted)]
+
+
+def search_properties(typed: str, code: str) -> list[Property]:
+    """The works of all languages with a name that begins like this, or has a word that does; each work once, those of
+    the language `code` first. Nothing typed finds the language's own."""
+    wanted = _fold(typed)
+    if not wanted:
+        return list(load_properties(code))
+    ranked: dict[str, tuple[tuple[bool, bool], int, Property]] = {}
+    for place, (work, names) in enumerate(_all_names(code)):
+        begins = any(name.startswith(wanted) for name in names)
+        if begins or any(f" {wanted}" in name or _stands_within(wanted, name) for name in names):
+            ranked.setdefault(_fold(work.english_name), ((work.language != code, not begins), place, work))
+    return [work for _, _, work in sorted(ranked.values(), key=lambda found: found[:2])]
+
+
+def _stands_within(wanted: str, name: str) -> bool:
+    """Whether it stands in a name of a script that writes no blanks between words."""
+    return _weight(wanted) > len(wanted) and wanted in name
+
+
+@cache
+def _all_names(code: str) -> tuple[tuple[Property, tuple[str, ...]], ...]:
+    """All works with their folded names, those of one language first."""
+    codes = [code, *(other for other in LANGUAGES if other != code)]
+    return tuple(
+        (work, tuple({_fold(name) for name in (work.local_name, work.english_name, work.wikipedia_title)}))
+        for each in codes
+        for work in load_properties(each)
+    )
 
 
 @cache

@@ -72,6 +72,16 @@ class Generation:
         self._seat = seat
         self._steps = steps
 
+    @property
+    def waiting(self) -> bool:
+        """Whether it is in the queue still."""
+        return self._seat.waiting
+
+    @property
+    def queue_seconds(self) -> float:
+        """How long it was in the queue, or has been until now."""
+        return self._seat.waited
+
     def __aiter__(self) -> Self:
         return self
 
@@ -103,6 +113,10 @@ class Engine(Protocol):
         """Requests running and waiting now."""
 
     @property
+    def cache_use(self) -> float | None:
+        """Share of the KV cache's blocks that answers hold now; None where there is no cache."""
+
+    @property
     def failure(self) -> str | None:
         """Why it has stopped for good, or None while it works."""
 
@@ -111,6 +125,9 @@ class Engine(Protocol):
 
     async def close(self) -> None:
         """Stop, ending whatever still runs. Safe to call twice."""
+
+    async def idle(self) -> None:
+        """Wait until nothing runs and nothing waits. It may be asked for more all the same."""
 
     async def failed(self) -> str:
         """Wait for a failure, and say what it was. Does not return while all is well."""

@@ -41,6 +41,7 @@ class ContinuousEngine:
         self._failure: str | None = None
         self._failed = asyncio.Event()
         self._closed = False
+        self._closing: asyncio.Future[None] | None = None
         self._watching: asyncio.Task[None] | None = None
 
     @property
@@ -48,8 +49,23 @@ class ContinuousEngine:
         return self._slots.load
 
     @property
+    def cache_use(self) -> float | None:
+        processor = None if self._manager is None else self._manager.batch_processor
+        if processor is None:
+            return None
+        return 1.0 - float(processor.cache.get_num_free_blocks() / processor.cache.num_blocks)
+
+    @property
     def failure(self) -> str | None:
         return self._failure
+
+    @property
+    def network(self) -> Any:
+        """The model that it runs; None once it is closed."""
+        return self._model
+
+    async def idle(self) -> None:
+        await self._slots.idle()
 
     async def failed(self) -> str:
         await self._failed.wait()
@@ -87,17 +103,23 @@ class ContinuousEngine:
             )
 
     async def close(self) -> None:
-        if self._closed:
-            return
-        self._closed = True
+        if self._closing is None:
+            self._closed = True
+            self._closing = asyncio.ensure_future(self._shut_down())
+        # Whoever is cancelled while waiting for it leaves no half-closed engine behind.
+        await asyncio.shield(self._closing)
+
+    async def _shut_down(self) -> None:
         if self._watching is not None:
             self._watching.cancel()
             with contextlib.suppress(asyncio.CancelledError):
                 await self._watching
         if self._manager is not None:
-            await asyncio.to_thread(self._manager.stop, block=True, timeout=_STOP_SECONDS, hard_stop=True)
+            await asyncio.to_thread(self._stop_manager)
         for inbox in self._inboxes.values():
             inbox.put_error("The engine was closed.")
+        # Whoever still holds a closed engine shall not hold a model's memory with it.
+        self._manager = self._model = None
 
     def generate(self, request: GenerationRequest) -> Generation:
         if self._failure is not None or self._closed or self._manager is None:
@@ -114,8 +136,8 @@ class ContinuousEngine:
     async def _steps(self, request: GenerationRequest, seat: Seat) -> AsyncGenerator[Step, None]:
         try:
             await seat.granted()
-            if self._failure is not None:
-                raise EngineFailed(self._failure)
+            if self._failure is not None or self._closed:
+                raise EngineFailed(self._failure or "It was closed.")
             # A client may use one id twice; the engine's are its own.
             number = f"{next(self._numbers)}"
             inbox = self._inboxes[number] = _Inbox(request)
@@ -124,7 +146,10 @@ class ContinuousEngine:
                 while not inbox.finished:
                     yield await inbox.step()
             except EngineError as error:
-                if self._manager.background_thread_status.can_accept_new_requests() is not None:
+                if (
+                    self._closed
+                    or self._manager.background_thread_status.can_accept_new_requests() is not None
+                ):
                     raise EngineFailed(str(error)) from error
                 raise
             finally:
@@ -151,6 +176,8 @@ class ContinuousEngine:
 
     def _cancel(self, number: str) -> None:
         """Take effect before the engine's next step."""
+        if self._manager is None:
+            return
         self._cancelled.add(number)
         self._manager.cancel_request(number)
 
@@ -160,9 +187,12 @@ class ContinuousEngine:
             ContinuousBatchingLogitsProcessorList,
         )
 
+        from model.engine.attention import attend_by_request
         from model.engine.sampling import SamplingProcessor
 
         size = self.size
+        if size.attend_by_request:
+            attend_by_request(self._model)
         manager = self._model.init_continuous_batching(
             # The processor chooses; what is left to transformers is the argmax.
             generation_config=GenerationConfig(do_sample=False, eos_token_id=-1, pad_token_id=0),
@@ -184,6 +214,12 @@ class ContinuousEngine:
         processors.tensors_required = 1
         manager.logit_processor = processors
         return manager
+
+    def _stop_manager(self) -> None:
+        from model.engine.attention import attend_plainly
+
+        self._manager.stop(block=True, timeout=_STOP_SECONDS, hard_stop=True)
+        attend_plainly(self._model)
 
     async def _watch(self) -> None:
         """Notice a thread that has died, and forget requests that are cancelled for good."""

@@ -22,7 +22,8 @@ class IncrementalDetokenizer:
     """
 
     def __init__(self, tokenizer: Any, prompt_ids: tuple[int, ...]) -> None:
-        self._tokenizer = tokenizer
+        # What lies under a fast tokenizer decodes the same text, without looking at what it is given each time.
+        self._tokenizer = getattr(tokenizer, "backend_tokenizer", tokenizer)
         self._ids = list(prompt_ids[-_CONTEXT:])
         self._begin = 0
         self._whole = len(self._ids)

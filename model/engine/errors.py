@@ -4,6 +4,8 @@ ModelError
 └── WorkerError
     ├── PresetError
     ├── CannotRun
+    ├── AdapterRefused
+    │   └── AdapterNotFound
     └── EngineError
         ├── QueueFull
         ├── RequestRefused
@@ -25,6 +27,14 @@ class PresetError(WorkerError):
 
 class CannotRun(WorkerError):
     """This machine cannot run the preset; the message says what is missing and how to get it."""
+
+
+class AdapterRefused(WorkerError):
+    """This adapter cannot be served; the message says why. What was served before still is."""
+
+
+class AdapterNotFound(AdapterRefused):
+    """There is no adapter where one was looked for."""
 
 
 class EngineError(WorkerError):

@@ -133,6 +133,10 @@ class FakeEngine:
         return self._slots.load
 
     @property
+    def cache_use(self) -> float | None:
+        return None
+
+    @property
     def failure(self) -> str | None:
         return self._failure
 
@@ -142,9 +146,21 @@ class FakeEngine:
     async def close(self) -> None:
         """Nothing to be put away."""
 
+    async def idle(self) -> None:
+        await self._slots.idle()
+
     async def failed(self) -> str:
         await self._failed.wait()
         return self._failure or ""
+
+    def another(self) -> FakeEngine:
+        """One more like this, which echoes."""
+        return FakeEngine(
+            self.codec,
+            tokens_per_second=self.tokens_per_second,
+            slots=self._slots.slots,
+            queue_limit=self._slots.queue_limit,
+        )
 
     def break_down(self, reason: str = "told to fail") -> None:
         """Fail for good, as an engine whose thread has crashed."""

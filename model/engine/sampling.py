@@ -8,8 +8,9 @@ batch. Imports torch.
 
 from __future__ import annotations
 
-import random
+import hashlib
 import secrets
+from array import array
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -36,10 +37,13 @@ class SamplingState:
     sampling: Sampling
     prompt_length: int
     seed: int = field(default=0)
-    seen: dict[int, int] = field(default_factory=dict)
-    """Token → how often it was generated; 0 for one that stood in the prompt only."""
+    tokens: array[int] = field(default_factory=lambda: array("q"))
+    """The tokens of prompt and answer, each once …"""
+    counts: array[int] = field(default_factory=lambda: array("q"))
+    """… and how often each was generated; 0 for one that stood in the prompt only."""
     read: int = 0
-    """Tokens of prompt and answer that are counted in `seen`."""
+    """Tokens of prompt and answer that are counted."""
+    _places: dict[int, int] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.seed = secrets.randbits(63) if self.sampling.seed is None else self.sampling.seed
@@ -48,26 +52,30 @@ class SamplingState:
     def generated(self) -> int:
         return max(0, self.read - self.prompt_length)
 
-    def read_tokens(self, initial: list[int], generated: list[int]) -> None:
-        """Count the tokens that are new. Where a request was evicted, its answer is part of `initial`."""
-        if not self._needs_tokens:
-            self.read = len(initial) + len(generated)
-            return
-        for at in range(self.read, len(initial) + len(generated)):
-            token = initial[at] if at < len(initial) else generated[at - len(initial)]
-            self.seen[token] = self.seen.get(token, 0) + (at >= self.prompt_length)
-        self.read = len(initial) + len(generated)
-
-    def uniform(self) -> float:
-        """The random number of this position, in [0, 1)."""
-        return random.Random(f"{self.seed}:{self.generated}").random()
-
     @property
-    def _needs_tokens(self) -> bool:
+    def penalises(self) -> bool:
         sampling = self.sampling
         return sampling.repetition_penalty != 1 or bool(
             sampling.frequency_penalty or sampling.presence_penalty
         )
+
+    def read_tokens(self, initial: list[int], generated: list[int]) -> None:
+        """Count the tokens that are new. Where a request was evicted, its answer is part of `initial`."""
+        end = len(initial) + len(generated)
+        if self.penalises:
+            for at in range(self.read, end):
+                token = initial[at] if at < len(initial) else generated[at - len(initial)]
+                place = self._places.setdefault(token, len(self.tokens))
+                if place == len(self.tokens):
+                    self.tokens.append(token)
+                    self.counts.append(0)
+                self.counts[place] += at >= self.prompt_length
+        self.read = end
+
+    def uniform(self) -> float:
+        """The random number of this position, in [0, 1)."""
+        digest = hashlib.blake2b(b"%d:%d" % (self.seed, self.generated), digest_size=8).digest()
+        return (int.from_bytes(digest, "little") >> 11) / (1 << 53)
 
 
 class SamplingProcessor(ContinuousBatchingLogitsProcessor):  # type: ignore[misc]
@@ -97,8 +105,7 @@ class SamplingProcessor(ContinuousBatchingLogitsProcessor):  # type: ignore[misc
 
     def __call__(self, scores: torch.Tensor, tensor_arg: torch.Tensor) -> torch.Tensor:
         """`scores`: [requests, vocabulary], float32; rows beyond the noted requests are padding."""
-        for row, state in enumerate(self._states):
-            penalise(scores[row], state)
+        penalise(scores, self._states)
         drawn = [row for row, state in enumerate(self._states) if not state.sampling.greedy]
         if drawn:
             # A slice where it is all of them: a copy of many rows costs as much as the choice.
@@ -107,20 +114,33 @@ class SamplingProcessor(ContinuousBatchingLogitsProcessor):  # type: ignore[misc
         return scores
 
 
-def penalise(logits: torch.Tensor, state: SamplingState) -> None:
-    """Apply the penalties to one request's logits, in place."""
-    sampling = state.sampling
-    if not state.seen:
+def penalise(logits: torch.Tensor, states: list[SamplingState]) -> None:
+    """Apply the requests' penalties to their rows of [requests, vocabulary], in place."""
+    seen = [(row, state) for row, state in enumerate(states) if state.penalises and state.tokens]
+    if not seen:
         return
-    tokens = torch.tensor(list(state.seen), device=logits.device)
-    values = logits[tokens]
-    if sampling.repetition_penalty != 1:
-        penalty = sampling.repetition_penalty
+    device = logits.device
+    lengths = torch.tensor([len(state.tokens) for _, state in seen], device=device)
+
+    def each(values: list[float], dtype: torch.dtype = logits.dtype) -> torch.Tensor:
+        """A request's value, once for every token that it has seen."""
+        return torch.tensor(values, device=device, dtype=dtype).repeat_interleave(lengths)
+
+    def together(arrays: list[array[int]]) -> torch.Tensor:
+        return torch.cat([torch.frombuffer(each, dtype=torch.long) for each in arrays]).to(device)
+
+    rows = each([row for row, _ in seen], torch.long)
+    tokens = together([state.tokens for _, state in seen])
+    values = logits[rows, tokens]
+    samplings = [state.sampling for _, state in seen]
+    if any(sampling.repetition_penalty != 1 for sampling in samplings):
+        penalty = each([sampling.repetition_penalty for sampling in samplings])
         values = torch.where(values > 0, values / penalty, values * penalty)
-    if sampling.frequency_penalty or sampling.presence_penalty:
-        counts = torch.tensor(list(state.seen.values()), device=logits.device, dtype=logits.dtype)
-        values = values - sampling.frequency_penalty * counts - sampling.presence_penalty * (counts > 0)
-    logits[tokens] = values
+    if any(sampling.frequency_penalty or sampling.presence_penalty for sampling in samplings):
+        counts = together([state.counts for _, state in seen])
+        values = values - each([sampling.frequency_penalty for sampling in samplings]) * counts
+        values = values - each([sampling.presence_penalty for sampling in samplings]) * (counts > 0)
+    logits[rows, tokens] = values
 
 
 def draw(logits: torch.Tensor, states: list[SamplingState]) -> torch.Tensor:

@@ -18,6 +18,10 @@ _USUAL_REQUEST = 1536
 neighbours."""
 _CPU_SHARE = 0.25
 """Of the memory that is free on a CPU, what the cache may take."""
+_GPU_SHARE = 0.8
+"""Of the memory that is free on a GPU, what the caches and the engines' other tensors may take."""
+_READ_AGAIN = 2
+"""transformers reckons with a step that reads a whole cache of full-length requests into a copy."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +35,7 @@ class EngineSize:
     max_batch_tokens: int | None
     max_memory_percent: float | None
     prefix_sharing: bool
+    attend_by_request: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +70,25 @@ class CacheShape:
         return self.full_groups * full + self.sliding_groups * sliding
 
 
+def engines_that_fit(
+    options: EngineOptions,
+    shape: CacheShape,
+    context_length: int,
+    *,
+    on_gpu: bool,
+    free_memory: int,
+    wanted: int,
+) -> int:
+    """How many engines can share the memory so that each holds a request of full length: at most `wanted`, at
+    least one. `free_memory`: bytes, of the GPU or of the CPU."""
+    if options.num_blocks is not None:
+        return wanted
+    block_size = options.block_size or _block_size(on_gpu=on_gpu)
+    full_length = shape.blocks(context_length, block_size) * block_size * shape.bytes_per_page
+    share = (options.max_memory_percent or _GPU_SHARE) / _READ_AGAIN if on_gpu else _CPU_SHARE
+    return max(1, min(wanted, int(free_memory * share) // full_length))
+
+
 def size_engine(
     options: EngineOptions,
     shape: CacheShape,
@@ -74,13 +98,12 @@ def size_engine(
     free_memory: int,
     engines: int = 1,
 ) -> EngineSize:
-    """Fill in what the preset leaves open. `free_memory`: bytes, on a CPU; `engines` share the memory.
+    """Fill in what the preset leaves open. `free_memory`: bytes, on a CPU; `engines` share the memory evenly.
 
     Raises `CannotRun` where the cache could not hold one request of full length.
     """
     slots = options.slots or (64 if on_gpu else 16)
-    # On a GPU with flash attention the fast decode path wants blocks of 256.
-    block_size = options.block_size or (256 if on_gpu else 32)
+    block_size = options.block_size or _block_size(on_gpu=on_gpu)
     num_blocks = options.num_blocks
     needed = shape.blocks(context_length, block_size)
     if num_blocks is None and not on_gpu:
@@ -98,7 +121,17 @@ def size_engine(
         block_size=block_size,
         num_blocks=num_blocks,
         max_batch_tokens=options.max_batch_tokens or (None if on_gpu else 256),
-        # The first engine must leave the others their share of the GPU.
-        max_memory_percent=options.max_memory_percent or (0.8 / engines if engines > 1 else None),
+        max_memory_percent=options.max_memory_percent,
         prefix_sharing=options.prefix_sharing,
+        attend_by_request=not on_gpu if options.attention is None else options.attention == "by-request",
     )
+
+
+def gpu_share(options: EngineOptions, free_memory: int, engines: int) -> int:
+    """Bytes of a GPU's free memory for each of so many engines."""
+    return int(free_memory * (options.max_memory_percent or _GPU_SHARE)) // engines
+
+
+def _block_size(*, on_gpu: bool) -> int:
+    # On a GPU with flash attention the fast decode path wants blocks of 256.
+    return 256 if on_gpu else 32

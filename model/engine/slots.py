@@ -26,13 +26,24 @@ class EngineLoad:
 class Seat:
     """One request's place, from the moment it is accepted until `release`."""
 
-    __slots__ = ("_granted", "_slots", "_started", "_state")
+    __slots__ = ("_accepted", "_granted", "_slots", "_started", "_state")
 
     def __init__(self, slots: Slots) -> None:
         self._slots = slots
         self._state = "waiting"
         self._granted: asyncio.Event = asyncio.Event()
+        self._accepted = time.monotonic()
         self._started = 0.0
+
+    @property
+    def waiting(self) -> bool:
+        """Whether its turn has yet to come."""
+        return self._state == "waiting"
+
+    @property
+    def waited(self) -> float:
+        """Seconds from being accepted until its turn came, or until now."""
+        return (self._started or time.monotonic()) - self._accepted
 
     async def granted(self) -> None:
         """Wait until it is this request's turn."""
@@ -52,10 +63,16 @@ class Slots:
         self._running = 0
         self._waiting: deque[Seat] = deque()
         self._mean_seconds = 5.0
+        self._idle = asyncio.Event()
+        self._idle.set()
 
     @property
     def load(self) -> EngineLoad:
         return EngineLoad(running=self._running, waiting=len(self._waiting), slots=self.slots)
+
+    async def idle(self) -> None:
+        """Wait until nothing runs and nothing waits."""
+        await self._idle.wait()
 
     def reserve(self) -> Seat:
         """Take a place at once, running or waiting.
@@ -72,6 +89,7 @@ class Slots:
                 f"All {self.slots} slots are taken and {len(self._waiting)} requests wait already.",
                 retry_after=self.expected_wait(),
             )
+        self._idle.clear()
         return seat
 
     def expected_wait(self) -> float:
@@ -95,3 +113,5 @@ class Slots:
         elif seat._state == "waiting":
             self._waiting.remove(seat)
         seat._state = "released"
+        if not self._running and not self._waiting:
+            self._idle.set()

@@ -18,7 +18,15 @@ from model.prompt.gemma import GEMMA
 from model.prompt.llama3 import ARTICLE, LLAMA3, LLAMA31, LLAMA31_GUIDE
 from model.prompt.pieces import PiecewiseFormat, Tokenizer, TrainingTokens
 
-__all__ = ["FORMATS", "PromptFormat", "Tokenizer", "TrainingTokens", "chat_template", "find_format"]
+__all__ = [
+    "FORMATS",
+    "TEMPLATES",
+    "PromptFormat",
+    "Tokenizer",
+    "TrainingTokens",
+    "chat_template",
+    "find_format",
+]
 
 
 class PromptFormat(Protocol):
@@ -56,7 +64,8 @@ _ALL: tuple[PiecewiseFormat, ...] = (LLAMA3, LLAMA31, LLAMA31_GUIDE, ARTICLE, GE
 FORMATS: Mapping[str, PromptFormat] = MappingProxyType({each.name: each for each in _ALL})
 """Name → format."""
 
-_TEMPLATES = ("llama3", "llama3.1", "gemma")
+TEMPLATES = ("llama3", "llama3.1", "gemma")
+"""The formats that have a chat template."""
 
 
 def find_format(name: str) -> PromptFormat:
@@ -69,6 +78,6 @@ def find_format(name: str) -> PromptFormat:
 
 def chat_template(name: str) -> str:
     """The Jinja text of a format, to ship beside an adapter. Raises `UnknownPromptFormat`."""
-    if name not in _TEMPLATES:
-        raise UnknownPromptFormat(f"no chat template {name!r}; there are {', '.join(_TEMPLATES)}")
+    if name not in TEMPLATES:
+        raise UnknownPromptFormat(f"no chat template {name!r}; there are {', '.join(TEMPLATES)}")
     return files("model.prompt").joinpath("templates", f"{name}.jinja").read_text(encoding="utf-8")

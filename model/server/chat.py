@@ -5,8 +5,8 @@ Stop strings, usage and the finish reason are decided here, on the text; tokens 
 
 from __future__ import annotations
 
+import asyncio
 import json
-import logging
 import time
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
@@ -18,15 +18,20 @@ from aiohttp import web
 from model.engine.base import FinishReason, Generation, GenerationRequest
 from model.engine.errors import EngineError
 from model.engine.stops import Margins, StopStrings
-from model.server.errors import ApiError, as_api_error
+from model.server.drain import RunningAnswers
+from model.server.errors import ApiError
+from model.server.metrics import AnswerClock, Metrics, Outcome
 from model.server.protocol import ChatCompletionRequest
-from model.server.request_log import NOTES
+from model.server.request_log import NOTES, note_failure
 from model.server.worker import ServedModel
-
-log = logging.getLogger("model.server")
 
 _CHARACTERS_PER_TOKEN = 32
 """More than this no text has on average: what is longer is refused without spending time on its tokens."""
+WRITE_SECONDS = 60.0
+"""How long a client may leave unread what was sent to it before it is taken for gone."""
+_BUFFERED = 32 * 1024
+_encode = json.JSONEncoder(ensure_ascii=False, check_circular=False).encode
+"""One encoder for every chunk: `json.dumps` makes a new one each time."""
 
 
 @dataclass(slots=True)
@@ -36,12 +41,11 @@ class Answer:
     model: ServedModel
     request: GenerationRequest
     generation: Generation
+    clock: AnswerClock
     stops: StopStrings
     margins: Margins | None = None
     tokens: int = 0
     finish_reason: FinishReason | None = None
-    first_text_at: float | None = None
-    """On `time.monotonic`'s clock."""
 
     async def text(self) -> AsyncGenerator[str, None]:
         """The answer's text as it comes. Closing this stops the generation and frees its slot."""
@@ -49,6 +53,7 @@ class Answer:
         async with self.generation:
             async for step in self.generation:
                 self.tokens += len(step.token_ids)
+                self.clock.tokens(len(step.token_ids), self.generation)
                 delta = self.stops.feed(detokenizer.feed(step.token_ids))
                 if step.finish_reason is not None:
                     delta += self.stops.feed(detokenizer.finish())
@@ -59,7 +64,6 @@ class Answer:
                     if self.finish_reason is not None:
                         delta += self.margins.finish(complete=self.finish_reason == "stop")
                 if delta:
-                    self.first_text_at = self.first_text_at or time.monotonic()
                     yield delta
                 if self.finish_reason is not None:
                     return
@@ -75,17 +79,24 @@ class Answer:
         }
 
 
-def start_answer(model: ServedModel, chat: ChatCompletionRequest, request_id: str) -> Answer:
-    """Render the prompt and hand it to the engine, which accepts or refuses it at once."""
-    pairs = chat.pairs()
+def check_length(model: ServedModel, pairs: tuple[tuple[str, str], ...], field: str = "messages") -> None:
+    """Refuse what no context could hold before any time is spent on its tokens."""
     length = sum(len(content) for _, content in pairs)
     if length > _CHARACTERS_PER_TOKEN * model.context_length:
         raise ApiError(
             400,
-            f"The messages have {length} characters, which no {model.context_length} tokens can hold.",
-            param="messages",
+            f"The {field} have {length} characters, which no {model.context_length} tokens can hold.",
+            param=field,
             code="context_length_exceeded",
         )
+
+
+def start_answer(
+    model: ServedModel, chat: ChatCompletionRequest, request_id: str, metrics: Metrics
+) -> Answer:
+    """Render the prompt and hand it to the engine, which accepts or refuses it at once."""
+    pairs = chat.pairs()
+    check_length(model, pairs)
     prompt = model.codec.encode_chat(pairs, continue_final=chat.continue_final_message)
     room = model.context_length - len(prompt)
     if room < 1:
@@ -107,12 +118,13 @@ def start_answer(model: ServedModel, chat: ChatCompletionRequest, request_id: st
     )
     stops = StopStrings((*chat.stop, *model.codec.stop_strings(pairs)))
     margins = Margins(begun=request.continues) if model.codec.transcript else None
-    return Answer(model, request, model.engine.generate(request), stops, margins)
+    generation = model.engine.generate(request)
+    return Answer(model, request, generation, AnswerClock(metrics, model), stops, margins)
 
 
-async def answer_whole(answer: Answer, completion_id: str) -> web.Response:
+async def answer_whole(answer: Answer, completion_id: str, answers: RunningAnswers) -> web.Response:
     """The answer as one `chat.completion`."""
-    async with aclosing(answer.text()) as deltas:
+    async with answers.under_way(answer.generation), aclosing(answer.text()) as deltas:
         content = "".join([delta async for delta in deltas])
     choice = {
         "index": 0,
@@ -128,8 +140,8 @@ async def answer_whole(answer: Answer, completion_id: str) -> web.Response:
 
 
 async def answer_in_chunks(
-    answer: Answer, completion_id: str, http: web.Request, *, include_usage: bool
-) -> web.StreamResponse:
+    answer: Answer, completion_id: str, http: web.Request, answers: RunningAnswers, *, include_usage: bool
+) -> tuple[web.StreamResponse, Outcome]:
     """The answer as server-sent events of `chat.completion.chunk`, ended by `[DONE]`.
 
     A failure on the way is an event `{"error": …}`, since the status has been sent long before.
@@ -139,7 +151,7 @@ async def answer_in_chunks(
             "Content-Type": "text/event-stream",
             "Cache-Control": "no-cache",
             "X-Accel-Buffering": "no",
-            "X-Request-ID": http[NOTES].id,
+            "X-Request-Id": http[NOTES].id,
         }
     )
     envelope = _envelope(answer, completion_id, "chat.completion.chunk")
@@ -147,7 +159,7 @@ async def answer_in_chunks(
         envelope["usage"] = None
 
     async def send(body: dict[str, Any]) -> None:
-        await response.write(b"data: " + json.dumps(body, ensure_ascii=False).encode() + b"\n\n")
+        await _write(http, response, f"data: {_encode(body)}\n\n".encode())
 
     async def send_delta(delta: dict[str, str], finish_reason: FinishReason | None = None) -> None:
         choice = {"index": 0, "delta": delta, "logprobs": None, "finish_reason": finish_reason}
@@ -156,25 +168,39 @@ async def answer_in_chunks(
     async with answer.generation:
         await response.prepare(http)
         await send_delta({"role": "assistant", "content": ""})
+        outcome: Outcome
         try:
-            async with aclosing(answer.text()) as deltas:
+            async with answers.under_way(answer.generation), aclosing(answer.text()) as deltas:
                 async for delta in deltas:
                     await send_delta({"content": delta})
         except ConnectionResetError:
             raise
         except Exception as error:
-            failure = as_api_error(error)
-            if failure.status == 500 and not isinstance(error, EngineError):
-                log.exception("request %s failed", answer.request.id)
-            http[NOTES].error = str(failure)
-            await send(failure.body)
+            failure = note_failure(http, error)
+            outcome = failure.outcome
+            await send(failure.body(http[NOTES].id))
         else:
+            outcome = answer.finish_reason or "stop"
             await send_delta({}, answer.finish_reason)
             if include_usage:
                 await send(envelope | {"choices": [], "usage": answer.usage()})
-        await response.write(b"data: [DONE]\n\n")
+        await _write(http, response, b"data: [DONE]\n\n")
         await response.write_eof()
-    return response
+    return response, outcome
+
+
+async def _write(http: web.Request, response: web.StreamResponse, data: bytes) -> None:
+    """Raises `ConnectionResetError` where the client does not read."""
+    transport = http.transport
+    if transport is not None and transport.get_write_buffer_size() + len(data) < _BUFFERED:
+        # asyncio holds writers up from 64 KiB on; below there is nothing to wait for, and so to limit.
+        await response.write(data)
+        return
+    try:
+        async with asyncio.timeout(WRITE_SECONDS):
+            await response.write(data)
+    except TimeoutError:
+        raise ConnectionResetError("The client reads nothing of its answer.") from None
 
 
 def _envelope(answer: Answer, completion_id: str, kind: str) -> dict[str, Any]:

@@ -6,7 +6,7 @@ The one place that decides which status an exception of the worker has.
 from __future__ import annotations
 
 import math
-from typing import Any
+from typing import Any, Literal
 
 from aiohttp import web
 from pydantic import ValidationError
@@ -31,11 +31,22 @@ class ApiError(Exception):
         """`retry_after`: seconds, sent as the header of that name."""
         super().__init__(message)
         self.status = status
-        self.body = {"error": {"message": message, "type": kind, "param": param, "code": code}}
+        self.code = code
+        self._error = {"message": message, "type": kind, "param": param, "code": code}
         self.headers = {} if retry_after is None else {"Retry-After": str(max(1, math.ceil(retry_after)))}
 
-    def response(self) -> web.Response:
-        return web.json_response(self.body, status=self.status, headers=self.headers)
+    @property
+    def outcome(self) -> Literal["handed_back", "failed"]:
+        """How an answer that ends with this has ended."""
+        return "handed_back" if self.code in {"worker_stopping", "worker_sleeping"} else "failed"
+
+    def body(self, request_id: str) -> dict[str, Any]:
+        """The error as OpenAI has it, with the id under which the log has the request."""
+        return {"error": {**self._error, "request_id": request_id}}
+
+    def response(self, request_id: str) -> web.Response:
+        """The error as an answer."""
+        return web.json_response(self.body(request_id), status=self.status, headers=self.headers)
 
 
 def unavailable(message: str, *, code: str, retry_after: float) -> ApiError:
@@ -60,21 +71,26 @@ def as_api_error(error: Exception) -> ApiError:  # noqa: PLR0911
         case ModelError():
             return ApiError(500, str(error), kind="server_error", code="generation_failed")
         case web.HTTPRequestEntityTooLarge():
-            return ApiError(413, "The request body is too large.", code="request_too_large")
+            return ApiError(413, error.text or "The request body is too large.", code="request_too_large")
         case web.HTTPException():
             return ApiError(error.status, error.reason, code=error.reason.lower().replace(" ", "_"))
         case _:
             return ApiError(
-                500, "The worker failed on this request.", kind="server_error", code="internal_error"
+                500,
+                "The server failed on this request; its log has more under the request's id.",
+                kind="server_error",
+                code="internal_error",
             )
 
 
 def _invalid(error: ValidationError) -> ApiError:
-    fault: Any = error.errors(include_url=False)[0]
+    fault: Any = error.errors(include_url=False, include_input=False)[0]
+    if (field := fault.get("ctx", {}).get("field")) is not None:
+        return ApiError(400, str(fault["msg"]), param=field, code=str(fault["type"]))
     # The type of a union's member ("str", "list[…]") is part of the location, but no field of the request.
     path = [str(part) for part in fault["loc"] if isinstance(part, int) or str(part).isidentifier()]
     path = [part for part in path if part not in {"str", "list", "int", "float"}]
-    message = str(fault["msg"]).removeprefix("Value error, ")
+    message = str(fault["msg"]).removeprefix("Value error, ").replace("a valid tuple", "a valid array")
     return ApiError(
         400,
         f"{'.'.join(path)}: {message}" if path else message,

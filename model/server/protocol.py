@@ -9,7 +9,16 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_validator, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    field_validator,
+    model_validator,
+)
+from pydantic_core import PydanticCustomError
 
 from model.engine.base import Sampling
 from model.preset import SamplingDefaults
@@ -17,6 +26,25 @@ from model.preset import SamplingDefaults
 
 class _Request(BaseModel):
     model_config = ConfigDict(extra="ignore", frozen=True, protected_namespaces=())
+
+
+def _fault(field: str, message: str, code: str = "invalid_value") -> PydanticCustomError:
+    """An error about one field, found by looking at several; `model.server.errors` reads its context."""
+    return PydanticCustomError(code, message.replace("{", "{{"), {"field": field})
+
+
+def _valid_text(text: str) -> str:
+    """JSON can write half a surrogate pair, which no tokenizer can read."""
+    if not text.isascii():
+        try:
+            text.encode()
+        except UnicodeEncodeError:
+            raise ValueError("there is half of a surrogate pair in this text") from None
+    return text
+
+
+Text = Annotated[str, AfterValidator(_valid_text)]
+ModelName = Annotated[str, Field(max_length=256)]
 
 
 def _join_parts(content: Any) -> Any:
@@ -35,7 +63,7 @@ class Message(_Request):
     """One message of a chat."""
 
     role: Literal["system", "developer", "user", "assistant"]
-    content: Annotated[str, BeforeValidator(_join_parts)]
+    content: Annotated[Text, BeforeValidator(_join_parts)]
 
     def pair(self) -> tuple[str, str]:
         """(role, content); `developer` is today's word for `system`."""
@@ -46,25 +74,48 @@ class StreamOptions(_Request):
     include_usage: bool = False
 
 
-_UNSERVED = {
-    "logprobs": (None, False),
-    "top_logprobs": (None, 0),
-    "logit_bias": (None, {}),
-    "tools": (None, []),
-    "functions": (None, []),
-    "response_format": (None, {"type": "text"}),
-    "min_p": (None, 0, 0.0),
-    "best_of": (None, 1),
-    "use_beam_search": (None, False),
+_UNSERVED: dict[str, tuple[Any, ...]] = {
+    # OpenAI's …
     "audio": (None,),
+    "function_call": (None, "none", "auto"),
+    "functions": (None, []),
+    "logit_bias": (None, {}),
+    "logprobs": (None, False),
+    "modalities": (None, ["text"]),
+    "response_format": (None, {"type": "text"}),
+    "tool_choice": (None, "none", "auto"),
+    "tools": (None, []),
+    "top_logprobs": (None, 0),
+    "web_search_options": (None,),
+    # … and those that vLLM adds.
+    "bad_words": (None, []),
+    "best_of": (None, 1),
+    "chat_template": (None,),
+    "echo": (None, False),
+    "guided_choice": (None,),
+    "guided_grammar": (None,),
+    "guided_json": (None,),
+    "guided_regex": (None,),
+    "ignore_eos": (None, False),
+    "include_stop_str_in_output": (None, False),
+    "logits_processors": (None, []),
+    "min_p": (None, 0),
+    "min_tokens": (None, 0),
+    "prompt_logprobs": (None,),
+    "skip_special_tokens": (None, True),
+    "stop_token_ids": (None, []),
+    "structured_outputs": (None,),
+    "truncate_prompt_tokens": (None,),
+    "use_beam_search": (None, False),
 }
+"""Fields that would change the answer, and the values of them that would not."""
 
 
 class ChatCompletionRequest(_Request):
     """`POST /v1/chat/completions`."""
 
-    model: str = ""
-    """Empty: the worker's default."""
+    model: ModelName | None = None
+    """None or empty: the worker's default."""
     messages: tuple[Message, ...] = Field(min_length=1)
     stream: bool = False
     stream_options: StreamOptions | None = None
@@ -78,7 +129,7 @@ class ChatCompletionRequest(_Request):
     frequency_penalty: float | None = Field(default=None, ge=-2, le=2)
     presence_penalty: float | None = Field(default=None, ge=-2, le=2)
     seed: int | None = Field(default=None, ge=-(2**63), le=2**63 - 1)
-    stop: tuple[str, ...] = ()
+    stop: tuple[Text, ...] = ()
     continue_final_message: bool = False
     add_generation_prompt: bool | None = None
 
@@ -88,7 +139,7 @@ class ChatCompletionRequest(_Request):
         if isinstance(fields, dict):
             for name, neutral in _UNSERVED.items():
                 if fields.get(name) not in neutral:
-                    raise ValueError(f"'{name}' is not served here")
+                    raise _fault(name, f"'{name}' is not served here", "unsupported_parameter")
         return fields
 
     @field_validator("n")
@@ -112,9 +163,15 @@ class ChatCompletionRequest(_Request):
     def _continuable(self) -> ChatCompletionRequest:
         if self.continue_final_message:
             if self.add_generation_prompt:
-                raise ValueError("'continue_final_message' and 'add_generation_prompt' exclude each other")
+                raise _fault(
+                    "add_generation_prompt",
+                    "'continue_final_message' and 'add_generation_prompt' exclude each other",
+                )
             if self.messages[-1].role != "assistant":
-                raise ValueError("'continue_final_message' needs an assistant's message as the last one")
+                raise _fault(
+                    "continue_final_message",
+                    "'continue_final_message' needs an assistant's message as the last one",
+                )
         return self
 
     def pairs(self) -> tuple[tuple[str, str], ...]:
@@ -144,9 +201,9 @@ class ChatCompletionRequest(_Request):
 class TokenizeRequest(_Request):
     """`POST /tokenize`, of a chat (`messages`) or of plain text (`prompt`)."""
 
-    model: str = ""
+    model: ModelName | None = None
     messages: tuple[Message, ...] | None = Field(default=None, min_length=1)
-    prompt: str | None = None
+    prompt: Text | None = None
     add_special_tokens: bool = True
     continue_final_message: bool = False
     return_token_strs: bool = False
@@ -154,5 +211,10 @@ class TokenizeRequest(_Request):
     @model_validator(mode="after")
     def _one_kind(self) -> TokenizeRequest:
         if (self.messages is None) == (self.prompt is None):
-            raise ValueError("give either 'messages' or 'prompt'")
+            raise _fault("messages", "give either 'messages' or 'prompt'")
+        if self.continue_final_message and (self.messages is None or self.messages[-1].role != "assistant"):
+            raise _fault(
+                "continue_final_message",
+                "'continue_final_message' needs an assistant's message as the last one",
+            )
         return self

@@ -1,30 +1,30 @@
 """The worker's process: listen, load, serve, and stop in order.
 
 The port is bound before the model is loaded, so that a taken port is known at once and `/health` can say
-"loading". Stops on SIGTERM and SIGINT; ends with 1 where the engine fails, so that a supervisor starts it
-again.
+"loading". On SIGTERM or SIGINT new requests get a 503 while the running answers have a time of grace; what is
+left then is handed back, and the status is 0. It is 1 where the engine fails, so that a supervisor starts it again.
 """
 
 from __future__ import annotations
 
 import asyncio
-import contextlib
-import ipaddress
 import logging
-import os
-import signal
-import sys
-import threading
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, field
 
 from aiohttp import web
 
-from model.engine.errors import CannotRun
+from model.server.admin import AdminAccess, add_routes
+from model.server.administration import Administration
 from model.server.app import build_app
-from model.server.worker import ServedModel, Worker
+from model.server.process import IDLE_SECONDS, check_address, is_loopback, listen, stop_signals, stopped
+from model.server.source import ModelSource
+from model.server.threads import in_thread
+from model.server.worker import Worker
 
 log = logging.getLogger("model.server")
+
+_CLOSE_SECONDS = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,30 +34,17 @@ class ServeOptions:
     host: str = "127.0.0.1"
     port: int = 8000
     """0 takes a free one."""
-    token: str | None = None
+    token: str | None = field(default=None, repr=False)
+    admin_token: str | None = field(default=None, repr=False)
+    """For adapters and sleep."""
     grace: float = 10.0
     """Seconds that running answers have to end after a stop signal."""
     with_parent: bool = False
     """Stop when the process that started this one is gone."""
 
 
-def check_address(host: str, token: str | None) -> None:
-    """Raises `CannotRun` for an address that others can reach where there is no token to keep them out."""
-    if token is None and not _is_loopback(host):
-        raise CannotRun(
-            f"Listening on {host} lets others in: set WORKER_TOKEN first, or listen on 127.0.0.1."
-        )
-
-
-def _is_loopback(host: str) -> bool:
-    try:
-        return ipaddress.ip_address(host.strip("[]")).is_loopback
-    except ValueError:
-        return host == "localhost"
-
-
 async def serve(
-    load: Callable[[], Sequence[ServedModel]], options: ServeOptions, announce: Callable[[str], None]
+    load: Callable[[], ModelSource], options: ServeOptions, announce: Callable[[str], None]
 ) -> int:
     """Run a worker until it is told to stop, and return the exit status.
 
@@ -66,40 +53,55 @@ async def serve(
     """
     check_address(options.host, options.token)
     worker = Worker()
+    administration = Administration(worker)
+    loopback = is_loopback(options.host)
+    access = AdminAccess(options.admin_token, open=loopback and options.token is None)
+    app = build_app(worker, token=options.token, open_metrics=loopback)
+    add_routes(app, administration, access)
     runner = web.AppRunner(
-        build_app(worker, token=options.token),
+        app,
         handler_cancellation=True,
         access_log=None,
-        shutdown_timeout=options.grace,
+        keepalive_timeout=IDLE_SECONDS,
+        shutdown_timeout=_CLOSE_SECONDS,
+        auto_decompress=False,
     )
     await runner.setup()
-    with _stop_signals() as stop:
-        stopping = asyncio.create_task(_stopped(stop, with_parent=options.with_parent))
+    with stop_signals() as stop:
+        stopping = asyncio.create_task(stopped(stop, with_parent=options.with_parent))
         try:
-            address = await _listen(runner, options)
-            return await _serve_until(stopping, load, worker, lambda: announce(address))
+            address = await listen(runner, options.host, options.port)
+            return await _serve_until(stopping, load, administration, worker, lambda: announce(address))
         finally:
             stopping.cancel()
-            if worker.state != "failed":
-                worker.state, worker.reason = "stopping", "The worker is stopping."
+            if handed_back := await worker.stop(options.grace):
+                log.info("handed back %d answers", handed_back)
             await runner.cleanup()
             await worker.close()
 
 
 async def _serve_until(
     stopping: asyncio.Task[None],
-    load: Callable[[], Sequence[ServedModel]],
+    load: Callable[[], ModelSource],
+    administration: Administration,
     worker: Worker,
     announce: Callable[[], None],
 ) -> int:
     """Load, serve, and return the exit status once it is told to stop or fails."""
-    loading = asyncio.create_task(_in_thread(load))
+
+    async def get_ready() -> None:
+        source = await in_thread(load)
+        await worker.open(await in_thread(source.first))
+        administration.source = source
+
+    loading = asyncio.create_task(get_ready())
     await asyncio.wait({loading, stopping}, return_when=asyncio.FIRST_COMPLETED)
     if not loading.done():
         log.info("stopped while loading")
         loading.cancel()
+        await asyncio.wait({loading})
         return 0
-    await worker.open(loading.result())
+    loading.result()
     announce()
     failing = asyncio.create_task(worker.failed())
     await asyncio.wait({failing, stopping}, return_when=asyncio.FIRST_COMPLETED)
@@ -107,85 +109,5 @@ async def _serve_until(
         log.error("the engine has failed: %s", worker.reason)
         return 1
     failing.cancel()
-    log.info("stopping; %d answers are running", worker.load.running)
+    log.info("stopping; %d answers are under way", len(worker.answers))
     return 0
-
-
-async def _listen(runner: web.AppRunner, options: ServeOptions) -> str:
-    site = web.TCPSite(runner, options.host, options.port)
-    try:
-        await site.start()
-    except OSError as error:
-        raise CannotRun(
-            f"Port {options.port} on {options.host} cannot be had ({os.strerror(error.errno or 0)}): "
-            "choose another with --port, or 0 for a free one."
-        ) from error
-    host, port = runner.addresses[0][:2]
-    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
-
-
-@contextlib.contextmanager
-def _stop_signals() -> Iterator[asyncio.Event]:
-    """An event that the first SIGTERM or SIGINT sets; a second one ends the process at once."""
-    stop = asyncio.Event()
-    loop = asyncio.get_running_loop()
-
-    def on_signal() -> None:
-        if stop.is_set():
-            os._exit(130)
-        stop.set()
-
-    for signum in (signal.SIGTERM, signal.SIGINT):
-        # Windows' loops know no signal handlers; there Ctrl-C ends the process as KeyboardInterrupt.
-        with contextlib.suppress(NotImplementedError):
-            loop.add_signal_handler(signum, on_signal)
-    try:
-        yield stop
-    finally:
-        for signum in (signal.SIGTERM, signal.SIGINT):
-            with contextlib.suppress(NotImplementedError):
-                loop.remove_signal_handler(signum)
-
-
-async def _stopped(stop: asyncio.Event, *, with_parent: bool) -> None:
-    parent = os.getppid()
-    while not stop.is_set():
-        with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(stop.wait(), 1.0 if with_parent else None)
-        if with_parent and os.getppid() != parent:
-            log.info("the process that started this worker is gone")
-            return
-
-
-async def _in_thread(load: Callable[[], Sequence[ServedModel]]) -> Sequence[ServedModel]:
-    """Run `load` in a daemon thread, so that a stop need not wait for it."""
-    loop = asyncio.get_running_loop()
-    done: asyncio.Future[Sequence[ServedModel]] = loop.create_future()
-
-    def settle(result: Sequence[ServedModel] | None, error: BaseException | None) -> None:
-        if done.cancelled():
-            return
-        if error is not None:
-            done.set_exception(error)
-        else:
-            done.set_result(result or ())
-
-    def run() -> None:
-        result, failure = None, None
-        try:
-            result = load()
-        except BaseException as error:  # handed on to whoever waits
-            failure = error
-        with contextlib.suppress(RuntimeError):  # the loop is closed: nobody waits any more
-            loop.call_soon_threadsafe(settle, result, failure)
-
-    threading.Thread(target=run, name="loading", daemon=True).start()
-    return await done
-
-
-def leave(status: int) -> None:
-    """End the process. Threads of a library that is still loading are not waited for."""
-    sys.stdout.flush()
-    sys.stderr.flush()
-    logging.shutdown()
-    os._exit(status)

@@ -2,7 +2,15 @@
 
 from model.wikipedia.bundled import BundledNotes, WithFallback
 from model.wikipedia.client import DEFAULT_URL, WikipediaClient
-from model.wikipedia.page import LICENCE, CachedPage, CanonSource, MemoryCache, Page, PageCache
+from model.wikipedia.page import (
+    LICENCE,
+    CachedPage,
+    CanonSource,
+    MemoryCache,
+    Page,
+    PageCache,
+    SearchableSource,
+)
 
 __all__ = [
     "DEFAULT_URL",
@@ -13,6 +21,7 @@ __all__ = [
     "MemoryCache",
     "Page",
     "PageCache",
+    "SearchableSource",
     "WikipediaClient",
     "WithFallback",
 ]

@@ -49,6 +49,22 @@ def title_request(title: str, language: Language) -> dict[str, str]:
     return {"titles": title, **_page_request(language)}
 
 
+def titles_request(prefix: str, language: Language, limit: int) -> dict[str, str]:
+    """The request for titles that begin like this, for completing what somebody types."""
+    request = {
+        "action": "query",
+        "format": "json",
+        "formatversion": "2",
+        "list": "prefixsearch",
+        "pssearch": prefix,
+        "psnamespace": "0",
+        "pslimit": str(limit),
+    }
+    if variant := _VARIANTS.get(language.code):
+        request["variant"] = variant
+    return request
+
+
 def _page_request(language: Language) -> dict[str, str]:
     request = {
         "action": "query",
@@ -101,9 +117,14 @@ class _Redirect(BaseModel):
     to: str
 
 
+class _Title(BaseModel):
+    title: str
+
+
 class _Query(BaseModel):
     pages: list[_Page] = []
     redirects: list[_Redirect] = []
+    prefixsearch: list[_Title] = []
 
 
 class _Error(BaseModel):
@@ -124,8 +145,24 @@ class Found:
     english_title: str | None
 
 
-def read_answer(body: bytes, term: str, language: Language) -> Found | None:
-    """The page of the answer that fits `term` best, None where none does. Raises `WikipediaUnavailable`."""
+def read_answer(body: bytes, term: str, language: Language) -> list[Found]:
+    """The pages of the answer, the one that fits `term` best first. Raises `WikipediaUnavailable`."""
+    query = _read(body)
+    return [
+        Found(
+            _page(hit, language),
+            next((link.title for link in hit.langlinks if link.lang == "en"), None),
+        )
+        for hit in _by_fit(query, term)
+    ]
+
+
+def read_titles(body: bytes) -> list[str]:
+    """The titles of an answer to `titles_request`. Raises `WikipediaUnavailable`."""
+    return [title for each in _read(body).prefixsearch if (title := " ".join(_plain(each.title).split()))]
+
+
+def _read(body: bytes) -> _Query:
     try:
         answer = _Answer.model_validate_json(body)
     except ValidationError as error:
@@ -134,17 +171,13 @@ def read_answer(body: bytes, term: str, language: Language) -> Found | None:
         raise WikipediaUnavailable(
             f"Wikipedia answered with an error: {answer.error.code} {answer.error.info}"
         )
-    best = _best(answer.query, term)
-    if best is None:
-        return None
-    english = next((link.title for link in best.langlinks if link.lang == "en"), None)
-    return Found(_page(best, language), english)
+    return answer.query
 
 
-def _best(query: _Query, term: str) -> _Page | None:
-    """An exact title first (a redirect's too), then one that is exact but for brackets, else the first hit.
+def _by_fit(query: _Query, term: str) -> list[_Page]:
+    """An exact title first (a redirect's too), then one that is exact but for brackets, then as they came.
 
-    Disambiguation pages are about nothing and never chosen; hits without text only where no other is left.
+    Disambiguation pages are about nothing and left out; of hits that fit alike, those without text come last.
     """
     named_so = {redirect.to for redirect in query.redirects if _fold(redirect.source) == _fold(term)}
     hits = [
@@ -152,7 +185,7 @@ def _best(query: _Query, term: str) -> _Page | None:
         for page in sorted(query.pages, key=lambda page: page.index)
         if page.ns == 0 and not (page.missing or page.invalid or "disambiguation" in page.pageprops)
     ]
-    return min(hits, key=lambda page: _distance(page, term, named_so), default=None)
+    return sorted(hits, key=lambda page: _distance(page, term, named_so))
 
 
 def _distance(page: _Page, term: str, named_so: set[str]) -> tuple[bool, bool, bool]:

@@ -19,8 +19,17 @@ import aiohttp
 from model.errors import WikipediaUnavailable
 from model.languages import LANGUAGES, Language
 from model.lookup_tag import MAX_TERM
-from model.wikipedia.answer import Found, read_answer, same_title, search_request, title_request
+from model.wikipedia.answer import (
+    Found,
+    read_answer,
+    read_titles,
+    same_title,
+    search_request,
+    title_request,
+    titles_request,
+)
 from model.wikipedia.page import MemoryCache, Page, PageCache
+from model.wikipedia.recent import Recent
 
 log = logging.getLogger(__name__)
 
@@ -32,6 +41,8 @@ FOUND_TTL = 14 * 24 * 3600.0
 """Seconds for which a page is remembered."""
 MISSING_TTL = 24 * 3600.0
 """Seconds for which it is remembered that there is no page."""
+RECENT_TTL = 3600.0
+"""Seconds for which the hits of a search and the completions of a title are remembered."""
 LONGEST_PAUSE = 3600.0
 """Seconds after which Wikipedia is asked again, whatever it said."""
 _PAUSES = {403: 600.0, 429: 60.0, 503: 30.0}  # seconds, where no Retry-After comes with the status
@@ -61,6 +72,10 @@ class WikipediaClient:
         self._headers = {"User-Agent": user_agent, "Accept": "application/json"}
         self._cache: PageCache = MemoryCache() if cache is None else cache
         self._slots = asyncio.Semaphore(limit)
+        # Who only types never takes the last slot from who looks something up.
+        self._completing = asyncio.Semaphore(max(1, limit - 1))
+        self._searches: Recent[list[Page]] = Recent(clock=clock)
+        self._completions: Recent[list[str]] = Recent(clock=clock)
         self._timeout = timeout
         self._clock = clock
         self._paused_until = 0.0
@@ -88,6 +103,44 @@ class WikipediaClient:
         # Whoever asked first may go away; the others still wait for the same answer.
         return await asyncio.shield(flight)
 
+    async def search(self, term: str, language_code: str) -> list[Page]:
+        """All pages that a search for `term` finds at once, the best first; where there are none in this language, the
+        English one that `lookup` would find. Errors as in `lookup`."""
+        language = LANGUAGES[language_code]
+        term = " ".join(term.split())[:MAX_TERM]
+        if not term:
+            return []
+        key = cache_key(term, language.code)
+        if (recent := self._searches.get(key)) is not None:
+            return recent
+        try:
+            async with asyncio.timeout(self._timeout):
+                hits = await self._ask(search_request(term, language), term, language)
+                pages = [hit.page for hit in hits if hit.page.extract]
+                if not pages and (page := await self._in_english(term, language, hits)) is not None:
+                    pages = [page]
+        except TimeoutError:
+            raise WikipediaUnavailable(f"Wikipedia took longer than {self._timeout:g} seconds") from None
+        self._searches.put(key, pages, RECENT_TTL)
+        return pages
+
+    async def titles(self, prefix: str, language_code: str, limit: int = 10) -> list[str]:
+        """Titles that begin like `prefix`, to complete what somebody types. Never waits for other requests: where too
+        many are under way it raises `WikipediaUnavailable`, as for any other reason."""
+        language = LANGUAGES[language_code]
+        prefix = " ".join(prefix.split())[:MAX_TERM]
+        if not prefix:
+            return []
+        key = f"{limit}:{cache_key(prefix, language.code)}"
+        if (recent := self._completions.get(key)) is not None:
+            return recent
+        if self._completing.locked() or self._slots.locked():
+            raise WikipediaUnavailable("enough requests are under way")
+        async with self._completing:
+            titles = read_titles(await self._body(titles_request(prefix, language, limit), language))
+        self._completions.put(key, titles, RECENT_TTL)
+        return titles
+
     async def close(self) -> None:
         """Abandon what is under way."""
         flights = list(self._flights.values())
@@ -110,26 +163,32 @@ class WikipediaClient:
         return page
 
     async def _find(self, term: str, language: Language) -> Page | None:
-        found = await self._ask(search_request(term, language), term, language)
-        if found is not None and found.page.extract:
-            return found.page
+        hits = await self._ask(search_request(term, language), term, language)
+        if hits and hits[0].page.extract:
+            return hits[0].page
+        return await self._in_english(term, language, hits)
+
+    async def _in_english(self, term: str, language: Language, hits: list[Found]) -> Page | None:
+        """The English page of what the hits in another language only name."""
         english = LANGUAGES["en"]
         if language is english:
             return None
-        if found is not None and found.english_title:
-            there = await self._ask(title_request(found.english_title, english), found.english_title, english)
+        if hits and (title := hits[0].english_title):
+            there = await self._ask(title_request(title, english), title, english)
         else:
             # Titles of works are often the same in English; a mere similarity would be some other work.
-            there = await self._ask(search_request(term, english), term, english)
-            there = there if there is not None and same_title(there.page.title, term) else None
-        return there.page if there is not None and there.page.extract else None
+            found = await self._ask(search_request(term, english), term, english)
+            there = [hit for hit in found[:1] if same_title(hit.page.title, term)]
+        return there[0].page if there and there[0].page.extract else None
 
-    async def _ask(self, request: dict[str, str], term: str, language: Language) -> Found | None:
+    async def _ask(self, request: dict[str, str], term: str, language: Language) -> list[Found]:
+        return read_answer(await self._body(request, language), term, language)
+
+    async def _body(self, request: dict[str, str], language: Language) -> bytes:
         async with self._slots:
             if (wait := self._paused_until - self._clock()) > 0:
                 raise WikipediaUnavailable("Wikipedia asked for a pause", retry_after=wait)
-            body = await self._get(self._url_template.format(code=language.code), request)
-        return read_answer(body, term, language)
+            return await self._get(self._url_template.format(code=language.code), request)
 
     async def _get(self, url: str, request: dict[str, str]) -> bytes:
         try:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import time
-from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
 from model.conversation import ContextNote
+from model.wikipedia.recent import Recent
 
 LICENCE = "CC BY-SA 4.0"
 """The licence of Wikipedia's text and of the bundled notes alike."""
@@ -42,6 +42,16 @@ class CanonSource(Protocol):
         """The page that `term` names, None where there is none. May raise `WikipediaUnavailable`."""
 
 
+class SearchableSource(CanonSource, Protocol):
+    """A source in which people can look around. Both may raise `WikipediaUnavailable`."""
+
+    async def search(self, term: str, language_code: str) -> list[Page]:
+        """All pages for a term, the best first."""
+
+    async def titles(self, prefix: str, language_code: str, limit: int = 10) -> list[str]:
+        """Titles that begin like this, at once or not at all."""
+
+
 @dataclass(frozen=True, slots=True)
 class CachedPage:
     """A remembered answer; `page` is None where it was that there is no such page."""
@@ -63,22 +73,12 @@ class MemoryCache:
     """Keeps the answers used last, `size` of them, until the process ends."""
 
     def __init__(self, size: int = 1000, clock: Callable[[], float] = time.monotonic) -> None:
-        self._size = size
-        self._clock = clock
-        self._entries: OrderedDict[str, tuple[float, CachedPage]] = OrderedDict()
+        self._recent: Recent[CachedPage] = Recent(size, clock)
 
     async def get(self, key: str) -> CachedPage | None:
-        expires, cached = self._entries.get(key, (0.0, None))
-        if cached is None:
-            return None
-        if expires <= self._clock():
-            del self._entries[key]
-            return None
-        self._entries.move_to_end(key)
-        return cached
+        """The answer, or None where there is none that is still good."""
+        return self._recent.get(key)
 
     async def put(self, key: str, page: Page | None, ttl: float) -> None:
-        self._entries[key] = (self._clock() + ttl, CachedPage(page))
-        self._entries.move_to_end(key)
-        while len(self._entries) > self._size:
-            self._entries.popitem(last=False)
+        """Keep an answer for `ttl` seconds."""
+        self._recent.put(key, CachedPage(page), ttl)

@@ -1,140 +1,116 @@
-"""How fast a preset generates: one `generate` at a time, and the engine with one and with several streams.
+"""How fast the worker is, beside the article's way and `transformers serve`, all on one model in one run.
 
-    python -m tests.benchmarks.worker --preset embedded --streams 1 4 16 --tokens 64
+    python -m tests.benchmarks.worker --require --json worker.json
 
-Every request has a prompt of its own, so that no prefix is shared. Nothing else should run on the machine.
+The ways take turns in rounds, and ratios are taken within a round, since no machine is quiet for long. The servers
+are processes of their own, asked by real HTTP. Nothing else should run on the machine. With --gpu-shape it is the
+shape of a large model that is measured, with random weights, see tests/benchmarks/gpu_shape.py.
 """
 
 from __future__ import annotations
 
 import argparse
 import asyncio
-import statistics
-import time
-from dataclasses import dataclass
+import json
+import sys
+from pathlib import Path
 from typing import Any
 
-from model.engine.base import Engine, GenerationRequest, Sampling
-from model.loading import LoadedModel, load
-from model.preflight import check
-from model.preset import load_preset
-from model.serving import served_models
-from model.settings import WorkerSettings
+from model.machine import wait_briefly
+from tests.benchmarks import gpu_shape, report, ways
+from tests.benchmarks.comparison import Comparison
+from tests.benchmarks.figures import exit_status
+from tests.benchmarks.machine import Machine
 
 
-@dataclass(frozen=True)
-class Figures:
-    """Of one way of generating."""
+def parser() -> argparse.ArgumentParser:
+    """The command line."""
+    options = argparse.ArgumentParser(
+        prog="python -m tests.benchmarks.worker",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    add = options.add_argument
+    add("--preset", default="embedded", help="a packaged preset or a YAML file (default: %(default)s)")
+    add("--streams", type=int, nargs="+", metavar="N", help="requests at once (default: 1 4 8 16 32)")
+    add("--tokens", type=int, help="of each answer (default: 32)")
+    add("--prompt-tokens", type=int, help="of each prompt (default: 64)")
+    add("--rounds", type=int, default=3, help="turns of every way (default: %(default)s)")
+    add("--minutes", type=float, default=60.0, help="begin no further round that would end later")
+    add("--greedy", action="store_true", help="always the likeliest token, in place of the preset's sampling")
+    add("--without", nargs="+", default=[], choices=ways.NAMES, help="ways to leave out")
+    add("--serve-sizes", choices=["ours", "own"], default="ours", help="KV cache of `transformers serve`")
+    add(
+        "--prefix-preset",
+        default="llama3-tiny",
+        help="what prefix sharing is shown on (default: %(default)s)",
+    )
+    add(
+        "--prefix-tokens",
+        type=int,
+        default=1000,
+        help="of the prefix; 0 leaves it out (default: %(default)s)",
+    )
+    add("--prefix-pairs", type=int, default=8, help="of a shared and a new prefix (default: %(default)s)")
+    add("--random-weights", action="store_true", help="weights of the preset's shape, made here")
+    add("--gpu-shape", metavar="PRESET", help="measure this shape with random weights, in place of all else")
+    add(
+        "--weights",
+        nargs="+",
+        default=list(gpu_shape.WEIGHTS),
+        choices=gpu_shape.WEIGHTS,
+        help="of that shape",
+    )
+    add(
+        "--attention",
+        choices=["by-request", "transformers"],
+        help="of that shape's engine (default: the preset's)",
+    )
+    add("--json", type=Path, metavar="FILE", help="write everything measured into this file")
+    add("--require", action="store_true", help="exit with 1 where a target is missed or was not measured")
+    return options
 
-    name: str
-    tokens_per_second: float
-    first_token: list[float]
-    """Seconds, one for each request."""
 
-    def line(self, peer: Figures) -> str:
-        ratio = self.tokens_per_second / peer.tokens_per_second
-        middle = statistics.median(self.first_token)
-        worst = max(self.first_token)
-        return (
-            f"{self.name:>20}  {self.tokens_per_second:8.1f} tokens/s  {ratio:5.2f} x {peer.name}  "
-            f"first token {middle:.2f} s (slowest {worst:.2f} s)"
-        )
-
-
-def prompts(model: LoadedModel, count: int, length: int) -> list[list[int]]:
-    """Random tokens: what they say costs nothing more or less."""
-    import torch
-
-    dice = torch.Generator().manual_seed(length)
-    vocabulary = min(256, model.base.config.vocab_size)
-    return [torch.randint(3, vocabulary, (length,), generator=dice).tolist() for _ in range(count)]
+def main(arguments: list[str] | None = None) -> int:
+    """Measure, print, judge, and return the exit status."""
+    options = parser().parse_args(arguments)
+    # For every way alike: the processes started here have it from this one's environment.
+    wait_briefly()
+    if options.gpu_shape:
+        return _measure_shape(options)
+    options.streams = sorted(set(options.streams or (1, 4, 8, 16, 32)))
+    options.tokens, options.prompt_tokens = options.tokens or 32, options.prompt_tokens or 64
+    comparison = Comparison(options)
+    machine = Machine.now()
+    asyncio.run(comparison.run())
+    machine.end()
+    judged = report.verdicts(comparison.figures, comparison.loop_shares, comparison.sharing)
+    print(report.text(machine, comparison, judged))  # noqa: T201
+    _write(options.json, report.document(machine, comparison, judged))
+    return exit_status(judged, require=options.require)
 
 
-def one_at_a_time(model: LoadedModel, prompt: list[int], tokens: int) -> Figures:
-    """transformers' `generate`, sampling as the preset says."""
-    import torch
-
-    sampling = model.preset.sampling
-    inputs = torch.tensor([prompt], device=model.base.device)
-    arguments: dict[str, Any] = {
-        "attention_mask": torch.ones_like(inputs),
-        "do_sample": True,
-        "temperature": sampling.temperature,
-        "top_p": sampling.top_p,
-        "top_k": sampling.top_k,
-        "repetition_penalty": sampling.repetition_penalty,
-        "eos_token_id": None,
-        "pad_token_id": 0,
+def _measure_shape(options: argparse.Namespace) -> int:
+    """Print the document, and the table among what is said on the way."""
+    options.streams = sorted(set(options.streams or (1, 8, 32, 64)))
+    options.tokens, options.prompt_tokens = options.tokens or 256, options.prompt_tokens or 512
+    machine = Machine.now()
+    measured = gpu_shape.measure(options)
+    machine.end()
+    asked = {
+        name: getattr(options, name) for name in ("gpu_shape", "streams", "tokens", "prompt_tokens", "greedy")
     }
-    with torch.no_grad():
-        began = time.perf_counter()
-        model.base.generate(inputs, max_new_tokens=1, **arguments)
-        first = time.perf_counter() - began
-        began = time.perf_counter()
-        model.base.generate(inputs, max_new_tokens=tokens, **arguments)
-        whole = time.perf_counter() - began
-    return Figures("generate", tokens / whole, [first])
+    document = {"machine": machine.summary(), "options": asked, **measured}
+    print(gpu_shape.text(document), file=sys.stderr)  # noqa: T201
+    print(json.dumps(document, indent=1))  # noqa: T201
+    _write(options.json, document)
+    return 0
 
 
-async def together(
-    engine: Engine, sampling: Sampling, inputs: list[list[int]], tokens: int, name: str
-) -> Figures:
-    """Everything at once through the engine."""
-    first: list[float] = []
-    began = time.perf_counter()
-
-    async def ask(prompt: list[int]) -> None:
-        async with engine.generate(GenerationRequest(name, tuple(prompt), tokens, sampling)) as steps:
-            await anext(steps)
-            first.append(time.perf_counter() - began)
-            async for _ in steps:
-                pass
-
-    await asyncio.gather(*[ask(prompt) for prompt in inputs])
-    whole = time.perf_counter() - began
-    return Figures(name, len(inputs) * tokens / whole, first)
-
-
-async def measure(arguments: argparse.Namespace) -> None:
-    """Print the figures of every way."""
-    preset, settings = load_preset(arguments.preset), WorkerSettings()
-    where = {"embedded_source": settings.embedded_model_path, "cache": settings.fanfabler_cache}
-    check(preset, **where, random_weights=arguments.random_weights)
-    model = load(preset, **where, random_weights=arguments.random_weights)
-    defaults = preset.sampling
-    sampling = Sampling(
-        temperature=defaults.temperature,
-        top_p=defaults.top_p,
-        top_k=defaults.top_k,
-        repetition_penalty=defaults.repetition_penalty,
-    )
-    inputs = prompts(model, max(arguments.streams), arguments.prompt_tokens)
-    peer = one_at_a_time(model, inputs[0], arguments.tokens)
-    print(f"{preset.name}: prompts of {arguments.prompt_tokens} tokens, answers of {arguments.tokens}")  # noqa: T201
-    print(peer.line(peer))  # noqa: T201
-    engine = served_models(model)[-1].engine
-    await engine.start()
-    try:
-        for streams in arguments.streams:
-            name = f"engine, {streams} streams"
-            figures = await together(engine, sampling, inputs[:streams], arguments.tokens, name)
-            print(figures.line(peer), flush=True)  # noqa: T201
-    finally:
-        await engine.close()
-
-
-def main() -> None:
-    """Parse the options and measure."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("--preset", default="embedded")
-    parser.add_argument("--streams", type=int, nargs="+", default=[1, 4, 16])
-    parser.add_argument("--tokens", type=int, default=64)
-    parser.add_argument("--prompt-tokens", type=int, default=64)
-    parser.add_argument("--random-weights", action="store_true")
-    asyncio.run(measure(parser.parse_args()))
+def _write(path: Path | None, document: dict[str, Any]) -> None:
+    if path is not None:
+        path.write_text(json.dumps(document, indent=1) + "\n", encoding="utf-8")
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

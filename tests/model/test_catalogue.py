@@ -6,7 +6,7 @@ from collections import Counter
 
 import pytest
 
-from model.catalogue import find_note, find_property, load_notes, load_properties
+from model.catalogue import find_note, find_property, load_notes, load_properties, search_properties
 from model.errors import CatalogueError
 from model.languages import LANGUAGES
 from tests.model.shipped_chats import shipped_chats
@@ -99,3 +99,31 @@ def test_an_unknown_language_is_an_error() -> None:
     for load in (load_properties, load_notes):
         with pytest.raises(CatalogueError):
             load("../../secrets")
+
+
+def test_works_of_all_languages_are_found_by_the_beginning_of_a_name_ones_own_first() -> None:
+    found = search_properties("harry", "sv")
+    assert (found[0].language, found[0].english_name) == ("sv", "Harry Potter")
+    assert len({work.english_name for work in found}) == len(found), "each work once"
+    korean = search_properties("전지적", "en")
+    assert [work.english_name for work in korean] == ["Omniscient Reader's Viewpoint"]
+    assert search_properties("omniscient rea", "ko") == list(korean)
+
+
+def test_works_are_found_by_a_word_within_a_name_too() -> None:
+    assert any(work.english_name == "Pride and Prejudice" for work in search_properties("prejudice", "en"))
+    assert any(work.language == "ko" for work in search_properties("독자", "ko"))
+    assert search_properties("zzyzx", "en") == []
+
+
+@pytest.mark.parametrize("code", LANGUAGES)
+def test_nothing_typed_finds_the_languages_own_works(code: str) -> None:
+    assert search_properties(" ", code) == list(load_properties(code))
+
+
+@pytest.mark.parametrize("code", LANGUAGES)
+def test_every_work_of_the_800_is_found_by_what_it_is_called(code: str) -> None:
+    for work in load_properties(code):
+        for name in (work.local_name, work.english_name):
+            found = search_properties(name, code)
+            assert any(each.english_name == work.english_name for each in found), name

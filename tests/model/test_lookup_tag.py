@@ -189,3 +189,30 @@ def test_a_lookup_is_always_plain_and_in_one_of_the_forty(text: str) -> None:
 def test_what_format_reply_writes_parse_reply_reads(term: str, text: str) -> None:
     reply = Reply(parse_reply(text, "en").text.rstrip(), Lookup(term, "en"))
     assert parse_reply(format_reply(reply), "sv") == reply
+
+
+TEN_MB = 10_000_000
+
+
+@pytest.mark.parametrize(
+    ("tag", "term"),
+    [
+        (">>> " + "x" * TEN_MB + "\n>>> en", "en"),
+        (">" * TEN_MB, None),
+        (">>> Dune\n" * 30_000, "Dune"),
+        (">>> Dune\n" + "\n" * 50_000, "Dune"),
+        (" " * TEN_MB + ">>> Dune", "Dune"),
+    ],
+    ids=["term", "marker", "lines", "blank", "lead"],
+)
+def test_a_huge_tag_is_read_at_once_and_asks_for_a_plain_term_at_most(tag: str, term: str | None) -> None:
+    lookup = parse_reply(f"Yes.\n{tag}", "en").lookup
+    assert lookup == (Lookup(term, "en") if term else None)
+
+
+@pytest.mark.parametrize("delta", [">>> Dune\n", "`>>> Dune`\n\n"])
+def test_a_model_that_writes_tags_without_end_is_listened_to_line_by_line(delta: str) -> None:
+    """With a look back over all lines for each piece, this would take minutes."""
+    tags = TagFilter("en")
+    assert not "".join(tags.feed(delta) for _ in range(5_000))
+    assert tags.finish().text == ""

@@ -11,6 +11,8 @@ import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestServer
 
+from model.wikipedia import MemoryCache, WikipediaClient
+
 Answer = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
@@ -70,3 +72,56 @@ async def session() -> AsyncIterator[aiohttp.ClientSession]:
     async with aiohttp.ClientSession() as opened:
         yield opened
     await asyncio.sleep(0)
+
+
+AGENT = "FanFablerTests/1.0 (https://example.org; fan@example.org)"
+DUNE = {
+    "title": "Dune",
+    "extract": "Dune is a novel of 1965 by Frank Herbert.",
+    "fullurl": "https://en.wikipedia.org/wiki/Dune",
+    "lastrevid": 42,
+    "thumbnail": {"source": "https://upload.wikimedia.org/dune.jpg", "width": 320, "height": 400},
+}
+
+
+class Clock:
+    def __init__(self) -> None:
+        self.now = 1000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+async def client(
+    stand_in: StandIn, session: aiohttp.ClientSession, clock: Clock
+) -> AsyncIterator[WikipediaClient]:
+    made = WikipediaClient(
+        session,
+        user_agent=AGENT,
+        url_template=stand_in.url_template,
+        cache=MemoryCache(clock=clock),
+        timeout=2.0,
+        clock=clock,
+    )
+    yield made
+    await made.close()
+
+
+def after(event: asyncio.Event, body: Any) -> Callable[[web.Request], Any]:
+    async def answer(_: web.Request) -> web.Response:
+        await event.wait()
+        return web.json_response(body)
+
+    return answer
+
+
+async def until(condition: Callable[[], bool]) -> None:
+    async with asyncio.timeout(5):
+        while not condition():
+            await asyncio.sleep(0.01)

@@ -76,3 +76,29 @@ async def test_that_both_fail_is_told() -> None:
     with pytest.raises(WikipediaUnavailable):
         await WithFallback(Source(WikipediaUnavailable(retry_after=5)), BundledNotes()).lookup("Zzyzx", "ko")
     assert await WithFallback(Source(None), BundledNotes()).lookup("Zzyzx", "ko") is None
+
+
+async def test_a_search_of_the_notes_brings_what_has_the_term_in_a_name() -> None:
+    pages = await BundledNotes().search("pride and prejudice", "en")
+    assert pages[0].title.startswith("Pride and Prejudice")
+    assert len(pages) == len(set(pages)) <= 5
+    assert await BundledNotes().search("Zzyzx", "en") == []
+
+
+async def test_a_search_goes_to_the_notes_where_the_first_source_is_away() -> None:
+    source = WithFallback(Away(), BundledNotes())
+    assert (await source.search("Pride and Prejudice", "en"))[0].source == "bundled"
+    assert await source.titles("pride", "en") == await BundledNotes().titles("pride", "en") != []
+    with pytest.raises(WikipediaUnavailable):
+        await source.search("Zzyzx", "en")
+
+
+class Away:
+    async def lookup(self, term: str, language_code: str) -> Page | None:
+        raise WikipediaUnavailable
+
+    async def search(self, term: str, language_code: str) -> list[Page]:
+        raise WikipediaUnavailable
+
+    async def titles(self, prefix: str, language_code: str, limit: int = 10) -> list[str]:
+        raise WikipediaUnavailable

@@ -1,59 +1,16 @@
-"""The client against a server that answers well and in every wrong way."""
+"""The client against a server that answers well: pages, hits, titles, and what is remembered."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
-from datetime import UTC, datetime, timedelta
-from email.utils import format_datetime
 from typing import Any
 
-import aiohttp
 import pytest
 from aiohttp import web
 
 from model.errors import WikipediaUnavailable
 from model.wikipedia import MemoryCache, Page, WikipediaClient
-from model.wikipedia.client import MAX_BODY, retry_after
-from tests.model.wikipedia.conftest import StandIn, answering, pages
-
-AGENT = "FanFablerTests/1.0 (https://example.org; fan@example.org)"
-DUNE = {
-    "title": "Dune",
-    "extract": "Dune is a novel of 1965 by Frank Herbert.",
-    "fullurl": "https://en.wikipedia.org/wiki/Dune",
-    "lastrevid": 42,
-    "thumbnail": {"source": "https://upload.wikimedia.org/dune.jpg", "width": 320, "height": 400},
-}
-
-
-class Clock:
-    def __init__(self) -> None:
-        self.now = 1000.0
-
-    def __call__(self) -> float:
-        return self.now
-
-
-@pytest.fixture
-def clock() -> Clock:
-    return Clock()
-
-
-@pytest.fixture
-async def client(
-    stand_in: StandIn, session: aiohttp.ClientSession, clock: Clock
-) -> AsyncIterator[WikipediaClient]:
-    made = WikipediaClient(
-        session,
-        user_agent=AGENT,
-        url_template=stand_in.url_template,
-        cache=MemoryCache(clock=clock),
-        timeout=2.0,
-        clock=clock,
-    )
-    yield made
-    await made.close()
+from tests.model.wikipedia.conftest import AGENT, DUNE, Clock, StandIn, after, answering, pages, until
 
 
 async def test_one_request_brings_all_that_is_shown(client: WikipediaClient, stand_in: StandIn) -> None:
@@ -235,20 +192,6 @@ async def test_a_page_is_remembered_for_two_weeks(
     assert len(stand_in.requests) == 2
 
 
-def after(event: asyncio.Event, body: Any) -> Callable[[web.Request], Any]:
-    async def answer(_: web.Request) -> web.Response:
-        await event.wait()
-        return web.json_response(body)
-
-    return answer
-
-
-async def until(condition: Callable[[], bool]) -> None:
-    async with asyncio.timeout(5):
-        while not condition():
-            await asyncio.sleep(0.01)
-
-
 async def test_the_same_question_flies_once(client: WikipediaClient, stand_in: StandIn) -> None:
     go = asyncio.Event()
     stand_in.answer = after(go, pages(DUNE))
@@ -284,140 +227,6 @@ async def test_closing_abandons_what_is_under_way(client: WikipediaClient, stand
     go.set()
 
 
-async def test_a_slow_answer_is_not_waited_for(stand_in: StandIn, session: aiohttp.ClientSession) -> None:
-    go = asyncio.Event()
-    stand_in.answer = after(go, pages(DUNE))
-    client = WikipediaClient(session, user_agent=AGENT, url_template=stand_in.url_template, timeout=0.1)
-    with pytest.raises(WikipediaUnavailable, match="longer than"):
-        await client.lookup("Dune", "en")
-    go.set()
-
-
-async def test_a_server_that_is_not_there(session: aiohttp.ClientSession, unused_tcp_port_: int) -> None:
-    template = f"http://127.0.0.1:{unused_tcp_port_}/{{code}}"
-    client = WikipediaClient(session, user_agent=AGENT, url_template=template)
-    with pytest.raises(WikipediaUnavailable, match="cannot be reached"):
-        await client.lookup("Dune", "en")
-
-
-@pytest.fixture
-def unused_tcp_port_() -> int:
-    import socket
-
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        port: int = listener.getsockname()[1]
-    return port
-
-
-@pytest.mark.parametrize("status", [301, 400, 403, 404, 429, 500, 502, 503])
-async def test_no_other_status_is_an_answer(client: WikipediaClient, stand_in: StandIn, status: int) -> None:
-    stand_in.answer = answering({}, status=status, headers={"Location": "http://127.0.0.1:9/elsewhere"})
-    with pytest.raises(WikipediaUnavailable, match=str(status)):
-        await client.lookup("Dune", "en")
-    assert len(stand_in.requests) == 1
-
-
-@pytest.mark.parametrize("status", [429, 503])
-async def test_retry_after_holds_back_every_request(
-    client: WikipediaClient, stand_in: StandIn, clock: Clock, status: int
-) -> None:
-    stand_in.answer = answering({}, status=status, headers={"Retry-After": "120"})
-    with pytest.raises(WikipediaUnavailable) as refused:
-        await client.lookup("Dune", "en")
-    assert refused.value.retry_after == 120
-    stand_in.answer = answering(pages(DUNE))
-    clock.now += 100
-    with pytest.raises(WikipediaUnavailable) as held_back:
-        await client.lookup("Näcken", "sv")
-    assert held_back.value.retry_after == 20
-    assert len(stand_in.requests) == 1
-    clock.now += 21
-    assert await client.lookup("Dune", "en") is not None
-
-
-async def test_what_is_remembered_is_told_during_a_pause(client: WikipediaClient, stand_in: StandIn) -> None:
-    stand_in.answer = answering(pages(DUNE))
-    await client.lookup("Dune", "en")
-    stand_in.answer = answering({}, status=429)
-    with pytest.raises(WikipediaUnavailable):
-        await client.lookup("Emma", "en")
-    assert await client.lookup("Dune", "en") is not None
-
-
-async def test_a_pause_has_an_end(client: WikipediaClient, stand_in: StandIn, clock: Clock) -> None:
-    stand_in.answer = answering({}, status=429, headers={"Retry-After": "999999999"})
-    with pytest.raises(WikipediaUnavailable) as refused:
-        await client.lookup("Dune", "en")
-    assert refused.value.retry_after == 3600
-
-
-@pytest.mark.parametrize(
-    "body",
-    [
-        b"", b"<html>Wikimedia Error</html>", b"[]", b"null", b"{", b'{"query": []}',
-        b'{"query": {"pages": {"1": {}}}}',
-        b'{"query": {"pages": [{"extract": "no title"}]}}', b"\xff\xfe", b'"' + b"x" * 100,
-        b'{"error": {"code": "ratelimited", "info": "Too fast"}}',
-    ],
-)  # fmt: skip
-async def test_an_answer_that_cannot_be_read(client: WikipediaClient, stand_in: StandIn, body: bytes) -> None:
-    async def answer(_: web.Request) -> web.Response:
-        return web.Response(body=body, content_type="application/json")
-
-    stand_in.answer = answer
-    with pytest.raises(WikipediaUnavailable):
-        await client.lookup("Dune", "en")
-
-
-@pytest.mark.parametrize("body", [{}, {"batchcomplete": True}, pages()])
-async def test_an_empty_answer_is_no_page(
-    client: WikipediaClient, stand_in: StandIn, body: dict[str, Any]
-) -> None:
-    stand_in.answer = answering(body)
-    assert await client.lookup("Dune", "en") is None
-
-
-@pytest.mark.parametrize("compressed", [False, True])
-async def test_no_more_than_half_a_mebibyte_is_read(
-    client: WikipediaClient, stand_in: StandIn, compressed: bool
-) -> None:
-    async def answer(request: web.Request) -> web.StreamResponse:
-        response = web.StreamResponse(headers={"Content-Type": "application/json"})
-        if compressed:
-            response.enable_compression(web.ContentCoding.gzip)
-        await response.prepare(request)
-        try:
-            for _ in range(64 * MAX_BODY // 65536):
-                await response.write(b" " * 65536)
-            await response.write_eof()
-        except ConnectionError:
-            pass  # the client has gone, as it should
-        return response
-
-    stand_in.answer = answer
-    with pytest.raises(WikipediaUnavailable, match="longer than"):
-        await client.lookup("Dune", "en")
-
-
-async def test_a_failure_is_not_remembered(client: WikipediaClient, stand_in: StandIn) -> None:
-    stand_in.answer = answering({}, status=500)
-    with pytest.raises(WikipediaUnavailable):
-        await client.lookup("Dune", "en")
-    stand_in.answer = answering(pages(DUNE))
-    assert await client.lookup("Dune", "en") is not None
-
-
-def test_retry_after_is_a_number_or_a_date() -> None:
-    assert retry_after("120") == 120
-    assert retry_after(None) is None
-    assert retry_after("soon") is None
-    in_a_minute = retry_after(format_datetime(datetime.now(UTC) + timedelta(seconds=60), usegmt=True))
-    assert in_a_minute is not None
-    assert 55 < in_a_minute <= 60
-    assert retry_after("Wed, 21 Oct 2015 07:28:00 GMT") == 0
-
-
 async def test_the_memory_cache_forgets_what_was_used_least() -> None:
     cache = MemoryCache(size=2)
     page = Page("Dune", "en", "Sand.", "wikipedia")
@@ -429,3 +238,68 @@ async def test_the_memory_cache_forgets_what_was_used_least() -> None:
     kept = await cache.get("c")
     assert kept is not None
     assert kept.page is None
+
+
+MESSIAH = {
+    "title": "Dune Messiah",
+    "extract": "The second one.",
+    "fullurl": "https://en.wikipedia.org/wiki/DM",
+}
+
+
+async def test_a_search_brings_all_hits_with_the_best_first(
+    client: WikipediaClient, stand_in: StandIn
+) -> None:
+    empty = {"title": "Dune (disambiguation)", "pageprops": {"disambiguation": ""}}
+    stand_in.answer = answering(pages(MESSIAH, empty, DUNE))
+    found = await client.search("dune", "en")
+    assert [page.title for page in found] == ["Dune", "Dune Messiah"]
+    assert await client.search(" Dune ", "en") == found
+    assert len(stand_in.requests) == 1, "the second time it is remembered"
+
+
+async def test_a_search_that_finds_nothing_in_a_language_brings_the_english_page(
+    client: WikipediaClient, stand_in: StandIn
+) -> None:
+    stand_in.answer = answering({"batchcomplete": True}, pages(DUNE))
+    assert [page.language for page in await client.search("Dune", "sw")] == ["en"]
+    assert [request.path.split("/")[1] for request in stand_in.requests] == ["sw", "en"]
+
+
+async def test_titles_complete_what_is_typed(client: WikipediaClient, stand_in: StandIn) -> None:
+    stand_in.answer = answering({"query": {"prefixsearch": [{"title": "Dune"}, {"title": "Dune Messiah"}]}})
+    assert await client.titles("du", "en") == ["Dune", "Dune Messiah"]
+    assert await client.titles("DU", "en") == ["Dune", "Dune Messiah"]
+    (query,) = stand_in.queries
+    assert (query["list"], query["pssearch"], query["psnamespace"]) == ("prefixsearch", "du", "0")
+    assert await client.titles("  ", "en") == []
+
+
+async def test_typing_never_takes_the_last_slot_from_a_look_up(
+    client: WikipediaClient, stand_in: StandIn
+) -> None:
+    free = asyncio.Event()
+
+    async def slowly(request: web.Request) -> web.StreamResponse:
+        if "pssearch" in request.query:
+            await free.wait()
+            return web.json_response({"query": {"prefixsearch": []}})
+        return web.json_response(pages(DUNE))
+
+    stand_in.answer = slowly
+    typing = [asyncio.create_task(client.titles(prefix, "en")) for prefix in ("a", "b")]
+    while stand_in.at_once < 2:
+        await asyncio.sleep(0.01)
+    with pytest.raises(WikipediaUnavailable):
+        await client.titles("c", "en")
+    assert await client.lookup("Dune", "en") is not None
+    free.set()
+    assert await asyncio.gather(*typing) == [[], []]
+
+
+async def test_titles_are_not_asked_for_in_a_pause(client: WikipediaClient, stand_in: StandIn) -> None:
+    stand_in.answer = answering({}, status=429, headers={"Retry-After": "30"})
+    for _ in range(2):
+        with pytest.raises(WikipediaUnavailable):
+            await client.titles("du", "en")
+    assert len(stand_in.requests) == 1

@@ -17,6 +17,7 @@ WIKIS = {
         "Näcken": "'''Näcken''' är ett [[väsen]] som spelar fiol i forsar.\n\n[[en:Neck (water spirit)]]\n"
         "== Historia ==\nMer.",
         "Väsen": "Ett '''väsen''' är till exempel Näcken, som nämns Näcken, Näcken och Näcken.",
+        "Näcken (sång)": "'''Näcken''' är en sång.",
         "Strömkarlen": "#REDIRECT [[Näcken]]",
         "Kungariket": "{{disambiguation}}\n'''Kungariket''' kan syfta på: Kungariket (film)",
         "Kungariket (film)": "'''Kungariket''' är en film om ett kungarike.",
@@ -116,3 +117,14 @@ async def test_what_nobody_has_is_not_found(client: WikipediaClient) -> None:
 async def test_a_term_with_the_searchs_own_signs_does_no_harm(client: WikipediaClient) -> None:
     for term in ('intitle:"x" OR (', "*", "!!", "a|b", "-Näcken", '"'):
         await client.lookup(term, "sv")
+
+
+async def test_titles_complete_what_is_typed(client: WikipediaClient) -> None:
+    assert await client.titles("kunga", "sv") == ["Kungariket", "Kungariket (film)"]
+    assert await client.titles("Zzyzx", "sv") == []
+
+
+async def test_a_search_brings_several_pages(client: WikipediaClient, requests: Requests) -> None:
+    pages = await client.search("Näcken", "sv")
+    assert [page.title for page in pages] == ["Näcken", "Näcken (sång)"]
+    assert requests.count == 1

@@ -13,7 +13,10 @@ from aiohttp import web
 
 from model.engine.fake import FakeEngine
 from model.preset import SamplingDefaults
+from model.server.admin import AdminAccess, add_routes
+from model.server.administration import Administration
 from model.server.app import MAX_BODY, build_app
+from model.server.source import ModelSource
 from model.server.worker import ServedModel, Worker
 
 
@@ -32,11 +35,19 @@ class Running:
 
 @asynccontextmanager
 async def listening(
-    models: Sequence[ServedModel], token: str | None = None, max_body: int = MAX_BODY, port: int = 0
+    models: Sequence[ServedModel] | ModelSource,
+    token: str | None = None,
+    max_body: int = MAX_BODY,
+    port: int = 0,
+    access: AdminAccess | None = None,
 ) -> AsyncIterator[Running]:
-    """Serve these models by real HTTP until the block ends."""
+    """Serve these models by real HTTP until the block ends, with the operator's routes for those of a source."""
     worker = Worker()
-    runner = web.AppRunner(build_app(worker, token=token, max_body=max_body), handler_cancellation=True)
+    app = build_app(worker, token=token, max_body=max_body)
+    if not isinstance(models, Sequence):
+        add_routes(app, Administration(worker, models), access or AdminAccess(open=True))
+        models = models.first()
+    runner = web.AppRunner(app, handler_cancellation=True)
     await runner.setup()
     site = web.TCPSite(runner, "127.0.0.1", port)
     await site.start()

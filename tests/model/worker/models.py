@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from functools import cache
@@ -10,10 +11,12 @@ from typing import Any
 
 import torch
 
+from model.adapter_folder import read
 from model.engine.base import GenerationRequest, Sampling
 from model.engine.continuous import ContinuousEngine
 from model.engine.sizing import CacheShape, EngineSize, size_engine
-from model.loading import LoadedModel, load, shared_copy
+from model.loading import LoadedModel, load
+from model.lora import put_in_place, read_lora, shared_copy
 from model.preset import load_preset
 
 GREEDY = Sampling(top_k=1)
@@ -21,7 +24,11 @@ GREEDY = Sampling(top_k=1)
 
 @cache
 def loaded(preset: str) -> LoadedModel:
-    return load(load_preset(preset))
+    model = load(load_preset(preset))
+    # Every engine that is closed collects garbage: what stays for all tests need not be looked at again each time.
+    gc.collect()
+    gc.freeze()
+    return model
 
 
 def size_of(model: LoadedModel, **changes) -> EngineSize:
@@ -73,6 +80,11 @@ def reference(network: Any, prompt: list[int], max_tokens: int = 16) -> list[int
             pad_token_id=0,
         )
     return output[0, len(prompt) :].tolist()
+
+
+def with_adapter(base: Any, folder: Path, *, highest_rank: int = 64) -> Any:
+    """The base with the adapter in this folder, over the same tensors."""
+    return put_in_place(base, read_lora(read(folder), base, highest_rank=highest_rank))
 
 
 def random_prompts(count: int, vocabulary: int, longest: int = 60) -> list[list[int]]:

@@ -169,3 +169,26 @@ async def test_closing_ends_what_still_runs():
     with pytest.raises(EngineFailed):
         await task
     assert engine.load.running == 0
+
+
+async def test_a_cancelled_request_is_in_no_step_but_the_one_that_is_being_made():
+    async with running(loaded("tiny")) as engine:
+        processor = engine._manager.batch_processor
+        compute, batches = processor._generation_step, []
+
+        def count(model):
+            batches.append(set(processor.scheduler.active_requests))
+            compute(model)
+
+        processor._generation_step = count
+        neighbour = asyncio.create_task(generate(engine, PROMPTS[1], max_tokens=200))
+        steps = engine.generate(GenerationRequest("r", tuple(PROMPTS[0]), 900, Sampling(top_k=1)))
+        await until(lambda: len(batches) > 3 and len(batches[-1]) == 1)
+        await anext(steps)
+        [number] = set(processor.scheduler.active_requests) - batches[1]
+        await steps.aclose()
+        made = len(batches)
+        assert engine.load.running == 1
+        await neighbour
+    assert len(batches) > made + 20
+    assert sum(number in batch for batch in batches[made:]) <= 1

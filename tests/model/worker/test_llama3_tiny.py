@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 
+import pytest
 import torch
 
 from model.loading import load
@@ -25,6 +26,15 @@ def test_it_is_the_same_model_every_time():
     first, second = loaded("llama3-tiny"), load(load_preset("llama3-tiny"))
     for name, tensor in first.base.named_parameters():
         assert torch.equal(tensor, second.base.get_parameter(name)), name
+
+
+def test_a_cpu_with_avx512_bf16_computes_what_others_do(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr("bitsandbytes.nn.modules.has_avx512bf16", lambda: True)
+    there, here = load(load_preset("llama3-tiny")), loaded("llama3-tiny")
+    prompt = torch.tensor([[1, 2, 3]])
+    with torch.no_grad():
+        assert torch.equal(there.base(prompt).logits, here.base(prompt).logits)
+    assert there.base.model.layers[0].self_attn.q_proj.weight.quant_state.nested
 
 
 async def test_greedy_answers_at_once_are_those_of_generate():

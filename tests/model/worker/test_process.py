@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import os
 import resource
@@ -18,10 +19,15 @@ import pytest
 
 from model.engine.errors import CannotRun
 from model.engine.fake import FakeEngine
-from model.server.run import ServeOptions, check_address, serve
+from model.fake_host import FakeHost
+from model.server import run as server_run
+from model.server.process import check_address
+from model.server.run import ServeOptions, serve
 from tests.model.worker.conftest import fake_model, until
 
-QUIET = {name: value for name, value in os.environ.items() if name not in {"PRESET", "WORKER_TOKEN"}}
+QUIET = {
+    name: value for name, value in os.environ.items() if name != "PRESET" and not name.startswith("WORKER_")
+}
 
 
 def run(*arguments: str, folder: Path, **environment: str) -> subprocess.CompletedProcess[str]:
@@ -58,14 +64,16 @@ async def worker_process(folder: Path, *arguments: str, **environment: str):
         await process.communicate()
 
 
-@pytest.mark.parametrize("arguments", [["--help"], ["serve", "--help"], ["models", "--help"]])
+@pytest.mark.parametrize(
+    "arguments", [["--help"], ["serve", "--help"], ["models", "--help"], ["chat", "--help"]]
+)
 def test_help_is_quick_and_imports_nothing_heavy(arguments: list[str], tmp_path: Path):
     code = (
         "import sys, runpy\n"
         f"sys.argv = ['model', *{arguments}]\n"
         "try: runpy.run_module('model', run_name='__main__')\n"
         "except SystemExit: pass\n"
-        "print(sorted({'torch', 'transformers', 'pydantic', 'aiohttp', 'yaml'} & set(sys.modules)))"
+        "print(sorted({'torch', 'transformers', 'pydantic', 'aiohttp', 'yaml', 'openai', 'rich'} & set(sys.modules)))"
     )
     before = resource.getrusage(resource.RUSAGE_CHILDREN).ru_utime
     result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
@@ -75,6 +83,11 @@ def test_help_is_quick_and_imports_nothing_heavy(arguments: list[str], tmp_path:
 
 
 def test_the_models_are_listed_with_what_each_needs(tmp_path: Path):
+    adapter = tmp_path / "adapters" / "2026-11-28" / "mine"
+    adapter.mkdir(parents=True)
+    config = {"peft_type": "LORA", "r": 16, "base_model_name_or_path": "meta-llama/Meta-Llama-3-8B-Instruct"}
+    (adapter / "adapter_config.json").write_text(json.dumps(config))
+    (adapter / "adapter_model.safetensors").touch()
     result = run("models", folder=tmp_path, FANFABLER_CACHE=str(tmp_path), COLUMNS="150")
     assert result.returncode == 0, result.stderr
     for word in (
@@ -84,6 +97,8 @@ def test_the_models_are_listed_with_what_each_needs(tmp_path: Path):
         "llama3-tiny",
         "9 GiB GPU",
         "not downloaded",
+        "2026-11-28/mine",
+        "meta-llama/Meta-Llama-3-8B-Instruct",
         "GiB free",
     ):
         assert word in result.stdout
@@ -94,6 +109,12 @@ def test_the_models_are_listed_with_what_each_needs(tmp_path: Path):
     [
         (["--preset", "nobody"], {}, "There is no preset 'nobody'"),
         (["--preset", "fake", "--host", "0.0.0.0"], {}, "set WORKER_TOKEN first"),
+        (
+            ["--preset", "fake", "--adapter", "mine=nowhere"],
+            {},
+            "--adapter mine=nowhere cannot be served: There is no",
+        ),
+        (["--preset", "fake", "--adapter", "fake=nowhere"], {}, "is taken; choose another"),
         (["--preset", "fake"], {"WORKER_TOKEN": "short"}, "WORKER_TOKEN: String should have at least 8"),
         (["--preset", "embedded"], {"EMBEDDED_MODEL_PATH": "/nowhere"}, "neither a GGUF file nor"),
     ],
@@ -182,18 +203,29 @@ async def test_it_goes_when_its_parent_has_gone(tmp_path: Path):
                 await asyncio.sleep(0.1)
 
 
+async def listens(port: int) -> None:
+    """Wait until somebody takes connections there."""
+    async with asyncio.timeout(10):
+        while True:
+            with contextlib.suppress(OSError):
+                _, writer = await asyncio.open_connection("127.0.0.1", port)
+                writer.close()
+                return
+            await asyncio.sleep(0.01)
+
+
 async def test_while_it_loads_health_says_so_and_requests_are_told_to_come_back(unused_port: int):
     engine, go_on, addresses = FakeEngine(), asyncio.Event(), []
     loop = asyncio.get_running_loop()
 
     def load():
         asyncio.run_coroutine_threadsafe(go_on.wait(), loop).result()
-        return [fake_model(engine)]
+        return FakeHost(fake_model(engine), engine)
 
     process = asyncio.create_task(serve(load, ServeOptions(port=unused_port), addresses.append))
     url = f"http://127.0.0.1:{unused_port}"
     async with aiohttp.ClientSession() as http:
-        await asyncio.sleep(0.1)
+        await listens(unused_port)
         async with http.get(f"{url}/health") as response:
             assert response.status == 503
             assert (await response.json())["status"] == "loading"
@@ -208,6 +240,23 @@ async def test_while_it_loads_health_says_so_and_requests_are_told_to_come_back(
             assert response.status == 200
     engine.break_down("out of memory")
     assert await asyncio.wait_for(process, 5) == 1
+
+
+async def test_a_connection_without_a_whole_request_is_closed(
+    unused_port: int, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(server_run, "IDLE_SECONDS", 0.3)
+    engine = FakeEngine()
+    process = asyncio.create_task(
+        serve(lambda: FakeHost(fake_model(engine), engine), ServeOptions(port=unused_port), lambda _: None)
+    )
+    await listens(unused_port)
+    reader, writer = await asyncio.open_connection("127.0.0.1", unused_port)
+    writer.write(b"POST /v1/chat/completions HTTP/1.1\r\nX-Slow: ")
+    assert await asyncio.wait_for(reader.read(), 10) == b""
+    writer.close()
+    engine.break_down("enough")
+    assert await asyncio.wait_for(process, 10) == 1
 
 
 async def test_a_port_that_is_taken_is_said_so_before_anything_is_loaded(unused_port: int):

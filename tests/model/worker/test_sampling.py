@@ -102,22 +102,41 @@ def test_the_repetition_penalty_is_that_of_transformers():
     state = SamplingState(Sampling(repetition_penalty=1.4), len(prompt))
     state.read_tokens(prompt, [])
     state.read_tokens(prompt, answer)
-    penalised = row[0].clone()
-    penalise(penalised, state)
-    assert torch.allclose(penalised, expected)
+    penalise(row, [state])
+    assert torch.allclose(row[0], expected)
 
 
 def test_frequency_and_presence_count_generated_tokens_only():
     row = logits()[0]
     state = SamplingState(Sampling(frequency_penalty=0.5, presence_penalty=0.25), 2)
     state.read_tokens([7, 8], [8, 9, 9])
-    penalised = row.clone()
-    penalise(penalised, state)
-    difference = row - penalised
+    penalised = row.clone().unsqueeze(0)
+    penalise(penalised, [state])
+    difference = row - penalised[0]
     assert difference[7] == 0
     assert difference[8].item() == pytest.approx(0.75, abs=1e-5)
     assert difference[9].item() == pytest.approx(1.25, abs=1e-5)
     assert (difference != 0).sum() == 2
+
+
+def test_each_row_of_a_batch_is_penalised_by_its_own_rules():
+    rows = logits(4)
+    samplings = [
+        Sampling(repetition_penalty=1.3),
+        Sampling(),
+        Sampling(frequency_penalty=0.4, presence_penalty=-0.2),
+        Sampling(repetition_penalty=0.8, frequency_penalty=1.0),
+    ]
+    states = [SamplingState(sampling, 3) for sampling in samplings]
+    for number, state in enumerate(states):
+        state.read_tokens([1, 2, 3 + number], [5, 5, 6 + number])
+    together = rows.clone()
+    penalise(together, states)
+    for number, state in enumerate(states):
+        alone = rows[[number]].clone()
+        penalise(alone, [state])
+        assert torch.equal(together[number], alone[0])
+    assert torch.equal(together[1], rows[1])
 
 
 def test_an_evicted_request_counts_no_token_twice():
@@ -125,7 +144,7 @@ def test_an_evicted_request_counts_no_token_twice():
     state.read_tokens([1, 2], [3])
     # When it is taken up again, what it had generated is part of what it begins with.
     state.read_tokens([1, 2, 3], [4])
-    assert state.seen == {1: 0, 2: 0, 3: 1, 4: 1}
+    assert dict(zip(state.tokens, state.counts, strict=True)) == {1: 0, 2: 0, 3: 1, 4: 1}
     assert state.generated == 2
 
 

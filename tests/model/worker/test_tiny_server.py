@@ -7,11 +7,9 @@ import asyncio
 import openai
 import pytest
 
-from model.loading import LoadedModel, with_adapter
-from model.preset import Adapter
 from model.serving import served_models
 from tests.model.worker.conftest import Running, listening, until
-from tests.model.worker.models import loaded, make_adapter, reference
+from tests.model.worker.models import loaded, reference
 
 CHAT = [{"role": "system", "content": "Be kind."}, {"role": "user", "content": "Hello 猫"}]
 
@@ -98,40 +96,3 @@ async def test_a_crash_of_the_engine_is_503_for_all_who_come_after(tiny: Running
     with pytest.raises(openai.InternalServerError) as failure:
         await tiny.client.chat.completions.create(model="tiny", messages=CHAT)
     assert failure.value.code == "engine_failed"
-
-
-@pytest.mark.parametrize(("preset", "rank"), [("tiny", 8), ("llama3-tiny", 64)])
-async def test_an_adapter_and_its_bare_base_are_served_side_by_side(tmp_path, preset: str, rank: int):
-    base = loaded(preset)
-    folder = make_adapter(tmp_path / "adapter", base, rank=rank, seed=4)
-    adapter = Adapter(name="mine", path=folder, prompt_format="llama3.1")
-    adapted = with_adapter(base.base, folder)
-    before = reference(base.base, [5, 6, 7])
-    shared = {id(tensor) for tensor in base.base.parameters()}
-    assert shared <= {id(tensor) for tensor in adapted.parameters()}
-    assert reference(base.base, [5, 6, 7]) == before != reference(adapted, [5, 6, 7])
-
-    models = served_models(LoadedModel(base.preset, base.tokenizer, base.base, adapted, adapter))
-    async with listening(models) as running:
-        cards = (await running.client.models.list()).data
-        assert [(card.id, card.root, card.parent) for card in cards] == [
-            ("mine", base.preset.base.name, base.preset.base.name),
-            (base.preset.base.name, base.preset.base.name, None),
-        ]
-        names = ["mine", base.preset.base.name, ""] * 2
-
-        async def ask(name: str):
-            return await running.client.chat.completions.create(
-                model=name, messages=CHAT, temperature=0, max_tokens=12
-            )
-
-        answers = await asyncio.gather(*[ask(name) for name in names])
-    texts = [answer.choices[0].message.content for answer in answers]
-    assert texts[0] == texts[2] == texts[3] == texts[5] != texts[1] == texts[4]
-    assert answers[0].system_fingerprint == f"{preset}/mine/llama3.1"
-    for model, answer in zip(models, answers, strict=False):
-        network = adapted if model.adapter else base.base
-        prompt = model.codec.encode_chat((("system", "Be kind."), ("user", "Hello 猫")))
-        tokens = reference(network, prompt, 12)[: answer.usage.completion_tokens]
-        detokenizer = model.codec.detokenizer(tuple(prompt))
-        assert detokenizer.feed(tuple(tokens)) + detokenizer.finish() == answer.choices[0].message.content
