@@ -7,7 +7,23 @@ import importlib
 import sys
 from collections.abc import Sequence
 
-COMMANDS = ("properties", "generate", "import_", "validate", "split", "stats")
+from model.version import ShowVersion
+
+COMMANDS = (
+    "properties",
+    "generate",
+    "import_",
+    "validate",
+    "split",
+    "stats",
+    "finetune",
+    "sweep",
+    "evaluate",
+    "export",
+    "publish",
+    "runs",
+    "serve",
+)
 """The modules of `training.commands`, in the order of the help. Each has `add_parser(commands)`, imports
 nothing heavy at its top, and sets `run`: a function from the options to the exit status."""
 
@@ -29,8 +45,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="python -m training", description=__doc__)
-    commands = parser.add_subparsers(dest="command", required=True, metavar="command")
+    parser = argparse.ArgumentParser(
+        prog="python -m training",
+        description="FanFabler's dataset, and what is made with it: adapters, their evaluation, the trainer.",
+    )
+    parser.add_argument("--version", action=ShowVersion)
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     for name in COMMANDS:
         importlib.import_module(f"training.commands.{name}").add_parser(commands)
     return parser

@@ -9,7 +9,8 @@ from __future__ import annotations
 import json
 import os
 import tempfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar
 
@@ -150,13 +151,24 @@ def as_messages(chat: Chat) -> list[ChatMessage]:
 
     What was looked up stands in front of the second question, background without a look-up in front of the first.
     """
+    return build(system_prompt(LANGUAGES[chat.language]), as_turns(chat))
+
+
+def as_turns(chat: Chat) -> list[Turn]:
+    """The turns of `as_messages`, the notes still apart from the questions that they stand in front of."""
     notes = tuple(ContextNote(note.title, chat.language, note.text) for note in chat.background)
     noted = 2 if chat.lookup else 0
-    turns = [
+    return [
         Turn(turn.role, turn.content, notes if place == noted else ())
         for place, turn in enumerate(chat.messages)
     ]
-    return build(system_prompt(LANGUAGES[chat.language]), turns)
+
+
+def later_turns(turns: Sequence[Turn], begin: int, end: int | None = None) -> list[Turn]:
+    """Some turns, with the notes of those before them in front: as `model.conversation.fit` drops turns."""
+    passed_on = tuple(note for turn in turns[:begin] for note in turn.context)
+    first = replace(turns[begin], context=(*passed_on, *turns[begin].context))
+    return [first, *turns[begin + 1 : end]]
 
 
 def read_chats(path: Path) -> list[Chat]:

@@ -77,9 +77,10 @@ def test_writing_the_card_changes_nothing_else(in_letters: Stats, tmp_path: Path
 
 def test_plots_are_pngs_and_the_same_each_time(in_letters: Stats, tmp_path: Path) -> None:
     paths = draw_all(in_letters, tmp_path)
-    assert [path.name for path in paths] == ["rows.png", "tokens.png", "tasks.png", "property_types.png"]
+    names = ["rows", "tokens", "tasks", "property_types"]
+    assert [path.name for path in paths] == [f"{name}{look}.png" for name in names for look in ("", "-dark")]
     assert all(path.read_bytes().startswith(b"\x89PNG") for path in paths)
-    assert png(property_types(in_letters)) == paths[-1].read_bytes()
+    assert png(property_types(in_letters)) == paths[-2].read_bytes() != paths[-1].read_bytes()
 
 
 def test_numbers_are_never_cut_in_a_narrow_terminal(in_letters: Stats) -> None:

@@ -37,6 +37,14 @@ def check_script(chat: Chat) -> list[Finding]:
     return found
 
 
+def wrong_language(answer: str, language: str) -> bool:
+    """Whether an answer without its tag, or a long paragraph of it, is surely in another script or language."""
+    part = Part("assistant", 0, "answer", answer)
+    share = script_share(answer, language)
+    other_script = letters(answer) >= _LETTERS_TO_JUDGE and share < MIN_SCRIPT_SHARE["assistant"]
+    return other_script or bool(_other_language(part, language)) or bool(_paragraphs(part, language))
+
+
 def check_language(chat: Chat) -> list[Finding]:
     """Each text, each long paragraph of an answer, and what the user says in all, is in the row's language."""
     found = []

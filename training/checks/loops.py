@@ -21,16 +21,19 @@ _MAX_SHARE = 0.2
 
 def check_loops(chat: Chat) -> list[Finding]:
     """Nothing said four times in a row, no whole sentence three times, few stretches that were there before."""
-    found = []
-    for part in parts(chat):
-        pieces = units(part.text, chat.language)
-        length = 4 if is_spaced(chat.language) else 10
-        again = _stuck(part.text) or _in_a_row(pieces, length) or _sentence(part.text, chat.language, length)
-        if again:
-            found.append(Finding("loop", part.where, f"«{excerpt(again)}» again and again"))
-        elif (share := _repeated_share(pieces, length)) > _MAX_SHARE:
-            found.append(Finding("loop", part.where, f"{share:.0%} of it was said in it before"))
-    return found
+    found = ((part.where, find_loop(part.text, chat.language)) for part in parts(chat))
+    return [Finding("loop", where, loop) for where, loop in found if loop]
+
+
+def find_loop(text: str, language: str) -> str | None:
+    """What of the text comes again and again, in words; None where nothing does."""
+    pieces = units(text, language)
+    length = 4 if is_spaced(language) else 10
+    again = _stuck(text) or _in_a_row(pieces, length) or _sentence(text, language, length)
+    if again:
+        return f"«{excerpt(again)}» again and again"
+    share = _repeated_share(pieces, length)
+    return f"{share:.0%} of it was said in it before" if share > _MAX_SHARE else None
 
 
 def _stuck(text: str) -> str | None:

@@ -9,19 +9,16 @@ import html
 import json
 from collections import Counter
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from model.languages import LANGUAGES
 from training.chats import write_text
 from training.checks.finding import KINDS, Finding, excerpt
 from training.checks.report_plots import catalogue_spread, kept_by_language, reasons_by_language
 from training.checks.validation import Dropped, Outcome
-from training.plots import data_url
+from training.plots import picture
 from training.tables import Cell, Table
-
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
 
 MAX_ROWS = 500
 """Dropped rows that a report shows; `findings.jsonl` has all."""
@@ -139,9 +136,9 @@ def page(outcome: Outcome, *, plots: bool = True) -> str:
     """The report as one HTML page that needs nothing beside it."""
     parts = ["<h1>Validation</h1>", f'<p class="summary">{html.escape(summary(outcome))}</p>']
     if plots:
-        parts.append(_image(kept_by_language(outcome), "Rows kept and dropped by language"))
+        parts.append(picture(partial(kept_by_language, outcome), "Rows kept and dropped by language"))
         if outcome.dropped:
-            parts.append(_image(reasons_by_language(outcome), "Reasons by language"))
+            parts.append(picture(partial(reasons_by_language, outcome), "Reasons by language"))
     parts.append(by_language(outcome).html())
     if outcome.dropped:
         parts.append(by_reason(outcome).html())
@@ -151,17 +148,12 @@ def page(outcome: Outcome, *, plots: bool = True) -> str:
     if outcome.works:
         parts += ["<h2>Works</h2>"]
         if plots and outcome.spread:
-            parts.append(_image(catalogue_spread(outcome), "Works in many languages"))
+            parts.append(picture(partial(catalogue_spread, outcome), "Works in many languages"))
         parts += [f"<details><summary>By language</summary>{of_works(outcome).html()}</details>"]
     if outcome.dropped:
         parts += ["<h2>Dropped rows</h2>", f"<p>{_more(outcome.dropped)}</p>"]
         parts += [_row_html(row) for row in outcome.dropped[:MAX_ROWS]]
     return _PAGE.replace("<!-- body -->", "\n".join(parts))
-
-
-def _image(figure: Figure, words: str) -> str:
-    width = round(figure.get_figwidth() * 96)
-    return f'<img src="{data_url(figure)}" width="{width}" alt="{html.escape(words)}">'
 
 
 def _row_html(row: Dropped) -> str:
@@ -191,17 +183,23 @@ _PAGE = """\
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <title>Validation</title>
 <style>
-body { font: 15px/1.5 system-ui, sans-serif; color: #1f2933; max-width: 72rem; margin: 2rem auto; padding: 0 1rem; }
-h1, h2, h3 { line-height: 1.2; } h3 { margin: 0 0 .3rem; font-size: 1rem; } small { color: #7b8794; font-weight: 400; }
-.summary { font-size: 1.2rem; } img { max-width: 100%; margin: 1rem 0; }
-table { border-collapse: collapse; margin: 1rem 0; } caption { text-align: left; font-weight: 600; padding: .4rem 0; }
-th, td { text-align: left; padding: .2rem .7rem; border-bottom: 1px solid #e4e7eb; vertical-align: top; }
+:root { color-scheme: light dark; --ink: light-dark(#1f2933, #e4e7eb); --pale: light-dark(#616e7c, #b5bac1);
+        --line: light-dark(#e4e7eb, #3e4c59); --bad: light-dark(#b5563c, #e08a72); }
+body { font: 15px/1.5 system-ui, sans-serif; color: var(--ink); background: light-dark(#fff, #1e1f22);
+       max-width: 72rem; margin: 2rem auto; padding: 0 1rem; }
+h1, h2, h3 { line-height: 1.2; } h3 { margin: 0 0 .3rem; font-size: 1rem; }
+small { color: var(--pale); font-weight: 400; }
+.summary { font-size: 1.2rem; } img { max-width: 100%; height: auto; margin: 1rem 0; border-radius: 4px; }
+table { border-collapse: collapse; margin: 1rem 0; display: block; overflow-x: auto; }
+caption { text-align: left; font-weight: 600; padding: .4rem 0; }
+th, td { text-align: left; padding: .2rem .7rem; border-bottom: 1px solid var(--line); vertical-align: top; }
 .number { text-align: right; font-variant-numeric: tabular-nums; } .sum td { font-weight: 600; }
-section { border: 1px solid #e4e7eb; border-left: 4px solid #b5563c; padding: .7rem 1rem; margin: .8rem 0; }
-section ul { margin: .2rem 0 .4rem; padding-left: 1.2rem; } summary { cursor: pointer; color: #2f6f8f; }
-.check { font-weight: 600; color: #b5563c; }
+section { border: 1px solid var(--line); border-left: 4px solid var(--bad); padding: .7rem 1rem; margin: .8rem 0; }
+section ul { margin: .2rem 0 .4rem; padding-left: 1.2rem; }
+summary { cursor: pointer; color: light-dark(#2f6f8f, #6fb3d3); }
+.check { font-weight: 600; color: var(--bad); }
 .user, .assistant { white-space: pre-wrap; margin: .5rem 0; padding: .5rem .8rem; }
-.user { background: #eef3f6; } .assistant { background: #faf6f0; }
+.user { background: light-dark(#eef3f6, #2a323a); } .assistant { background: light-dark(#faf6f0, #2f2c27); }
 </style>
 </head>
 <body>

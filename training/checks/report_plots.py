@@ -6,7 +6,16 @@ from typing import TYPE_CHECKING
 
 from training.checks.finding import KINDS
 from training.checks.validation import Outcome
-from training.plots import COLOURS, DROPPED, INK, KEPT, heat_map, new_figure, stacked_bars, style
+from training.plots import (
+    WIDTH,
+    heat_map,
+    look,
+    new_figure,
+    number_beside,
+    rows_height,
+    stacked_bars,
+    style,
+)
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -17,15 +26,13 @@ def kept_by_language(outcome: Outcome) -> Figure:
     """Rows kept and dropped."""
     codes = outcome.languages()
     counts = [outcome.counts(code) for code in codes]
-    figure, axes = new_figure(
-        min(max(0.27 * len(codes) + 1.6, 5), 11), 3.2, "Rows kept and dropped by language"
-    )
+    figure, axes = new_figure(WIDTH, rows_height(len(codes)) + 0.3, "Rows kept and dropped by language")
     parts = {
         "kept": [float(kept) for kept, _ in counts],
         "dropped": [float(dropped) for _, dropped in counts],
     }
-    stacked_bars(axes, codes, parts, colours=(KEPT, DROPPED))
-    axes.set_ylabel("rows")
+    stacked_bars(axes, codes, parts, colours=(look().good, look().bad))
+    axes.set_xlabel("rows")
     return figure
 
 
@@ -35,29 +42,21 @@ def reasons_by_language(outcome: Outcome) -> Figure:
     reasons = outcome.reasons()
     checks = [check for check in KINDS if any(found == check for _, found in reasons)]
     codes = [code for code in outcome.languages() if outcome.counts(code)[1]]
-    width = min(max(0.27 * len(codes) + 1.6, 4), 12)
-    figure, axes = new_figure(width, 0.28 * len(checks) + 1, "Rows dropped, by check")
-    heat_map(axes, checks, codes, [[float(reasons[code, check]) for code in codes] for check in checks])
+    width = max(0.36 * len(checks) + 1.6, 4)
+    figure, axes = new_figure(width, rows_height(len(codes)) + 1, "Rows dropped, by check")
+    heat_map(axes, codes, checks, [[float(reasons[code, check]) for check in checks] for code in codes])
     return figure
 
 
 @style()
 def catalogue_spread(outcome: Outcome) -> Figure:
     """In how many languages' lists the most widely loved works are."""
-    works = list(outcome.spread.items())[:20][::-1]
-    figure, axes = new_figure(8.5, 0.26 * len(works) + 1, "Works in more than five languages")
-    axes.barh([name for name, _ in works], [len(codes) for _, codes in works], color=COLOURS[0], height=0.7)
-    for place, (_, codes) in enumerate(works):
-        axes.annotate(
-            f"{len(codes)}",
-            (len(codes), place),
-            (4, 0),
-            textcoords="offset points",
-            va="center",
-            fontsize=8,
-            color=INK,
-        )
-    axes.tick_params(axis="y", length=0)
-    axes.grid(axis="x")
+    works = list(outcome.spread.items())[:20]
+    figure, axes = new_figure(WIDTH, rows_height(len(works)), "Works in more than five languages")
+    counts = [float(len(codes)) for _, codes in works]
+    stacked_bars(axes, [name for name, _ in works], {"languages": counts})
+    for place, count in enumerate(counts):
+        number_beside(axes, f"{count:.0f}", (count, place))
+    axes.margins(x=0.06)
     axes.set_xlabel("languages")
     return figure

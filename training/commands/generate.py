@@ -19,7 +19,8 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     parser = commands.add_parser(
         "generate",
         help="write chats with a language model",
-        description="Properties, questions, answers and Wikipedia background, for any of the forty languages.",
+        description="Has a language model write chats in any of the forty languages: questions, answers, and what\n"
+        "Wikipedia says of the works.",
         epilog=_EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
@@ -30,7 +31,9 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         metavar="N|LIST",
         help="the first N works of each language, or those of a list such as 1,5,7-9 (default: all twenty)",
     )
-    what.add_argument("--chats", type=int, default=5, help="chats about each work (default: %(default)s)")
+    what.add_argument(
+        "--chats", type=int, default=5, metavar="N", help="chats about each work (default: %(default)s)"
+    )
     what.add_argument(
         "--properties",
         default="catalogue",
@@ -38,6 +41,8 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         help="the works: 'catalogue', 'model' to have them proposed, or a folder with <code>.json "
         "(default: %(default)s)",
     )
-    what.add_argument("--seed", type=int, default=42, help="of the plan of the chats (default: %(default)s)")
+    what.add_argument(
+        "--seed", type=int, default=42, metavar="N", help="of the plan of the chats (default: %(default)s)"
+    )
     what.add_argument("--no-wikipedia", action="store_true", help="look up in the bundled notes alone")
     parser.set_defaults(run=run_generation)

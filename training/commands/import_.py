@@ -23,18 +23,20 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         "Alpaca, prompts and responses, strings with special tokens; or works (properties.csv), or languages "
         "(languages.csv). Check what came in with `validate`.",
     )
-    parser.add_argument("source", help="a file, a folder, or owner/name of a dataset of the Hub")
+    parser.add_argument(
+        "source", metavar="SOURCE", help="a file, a folder, or owner/name of a dataset of the Hub"
+    )
     parser.add_argument(
         "--output",
         type=Path,
         metavar="FOLDER",
         help="where <code>.jsonl go, or <code>.json for works (default: runs/import)",
     )
-    parser.add_argument("--split", help="of a dataset of the Hub (default: all)")
+    parser.add_argument("--split", metavar="NAME", help="of a dataset of the Hub (default: all)")
     parser.add_argument(
         "--language", metavar="CODE", help="the language of all rows (default: as they say or read)"
     )
-    parser.add_argument("--name", help="goes into the rows' ids (default: the source's name)")
+    parser.add_argument("--name", metavar="NAME", help="goes into the rows' ids (default: the source's name)")
     parser.add_argument(
         "--fill", action="store_true", help="works: fill up to twenty a language from the catalogue"
     )

@@ -11,12 +11,18 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     parser = commands.add_parser(
         "split",
         help="deal the chats out to train, validation and test",
-        description="All chats about a work go to the same side. Works that were dealt before stay where they are.",
+        description="Deals the chats out to train, validation and test. All chats about a work go to the same side. "
+        "Works that were dealt before stay where they are.",
     )
     parser.add_argument(
-        "--data", type=Path, help="a folder with chats/<code>.jsonl (default: the shipped data)"
+        "--data",
+        type=Path,
+        metavar="FOLDER",
+        help="a folder with chats/<code>.jsonl (default: the shipped data)",
     )
-    parser.add_argument("--seed", type=int, default=42, help="of a first deal (default: %(default)s)")
+    parser.add_argument(
+        "--seed", type=int, default=42, metavar="N", help="of a first deal (default: %(default)s)"
+    )
     parser.add_argument("--anew", action="store_true", help="forget how it was dealt before")
     parser.set_defaults(run=run)
 

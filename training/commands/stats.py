@@ -14,10 +14,17 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         description="Counts what a dataset holds. Lengths are in Llama 3's tokens, of whole training examples.",
     )
     parser.add_argument(
-        "--data", type=Path, help="a folder with chats/<code>.jsonl (default: the shipped data)"
+        "--data",
+        type=Path,
+        metavar="FOLDER",
+        help="a folder with chats/<code>.jsonl (default: the shipped data)",
     )
     parser.add_argument(
-        "--plots", type=Path, default=Path("runs/stats"), help="folder for the plots (default: %(default)s)"
+        "--plots",
+        type=Path,
+        default=Path("runs/stats"),
+        metavar="FOLDER",
+        help="folder for the plots (default: %(default)s)",
     )
     parser.add_argument("--no-plots", action="store_true", help="tables alone")
     parser.add_argument(

@@ -11,10 +11,15 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     parser = commands.add_parser(
         "validate",
         help="check a dataset row by row, and report what was kept and dropped, and why",
-        description="Exit status: 0 where every row is kept and the lists of works keep the rules, else 1.",
+        description="Checks each row: its form, the language of each message, look-up tags, refusals, loops, "
+        "near-duplicates. Exit status: 0 where every row is kept and the lists of works keep the rules, else 1.",
     )
     parser.add_argument(
-        "path", type=Path, nargs="?", help="a JSONL file, or a folder of them (default: the shipped data)"
+        "path",
+        type=Path,
+        nargs="?",
+        metavar="PATH",
+        help="a JSONL file, or a folder of them (default: the shipped data)",
     )
     parser.add_argument(
         "--properties", type=Path, metavar="FOLDER", help="also check the lists of works, <code>.json"

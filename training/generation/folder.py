@@ -14,8 +14,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
-import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass
@@ -26,10 +24,12 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from model.languages import LANGUAGES
 from training.chats import Chat, Property, explain, read_chats, write_text
+from training.earlier_runs import set_aside
 from training.generation.errors import CannotGenerate
 from training.generation.journal import FORMAT, Content, Journal, read_journal
 from training.generation.made import Dropped, Made, chat_slot, slot_order
 from training.generation.stages import Stage
+from training.locking import FileHeld, lock
 
 
 class RunConfig(BaseModel):
@@ -101,15 +101,11 @@ class RunFolder:
     def locked(self) -> Iterator[None]:
         """Keep other processes out while the block runs. Raises `CannotGenerate` where one is in."""
         self.path.mkdir(parents=True, exist_ok=True)
-        descriptor = os.open(self.path / ".lock", os.O_RDWR | os.O_CREAT, 0o644)
         try:
-            try:
-                _lock(descriptor)
-            except OSError as error:
-                raise CannotGenerate(f"another process is at work in {self.path}") from error
-            yield
-        finally:
-            os.close(descriptor)
+            with lock(self.path / ".lock"):
+                yield
+        except FileHeld as error:
+            raise CannotGenerate(f"another process is at work in {self.path}") from error
 
     def changes(self, config: RunConfig, works: Mapping[str, Sequence[Property]]) -> list[str]:
         """What is different from the folder's earlier runs, a line each; nothing for a new folder."""
@@ -135,14 +131,7 @@ class RunFolder:
 
     def restart(self) -> None:
         """Set aside what the earlier runs made: what was paid for is kept, but not used."""
-        number = 1
-        while (aside := self.path / f"before.{number}").exists():
-            number += 1
-        aside.mkdir()
-        # The configuration last: a process killed on the way finds it, and asks again.
-        for path in sorted(self.path.iterdir(), key=lambda path: path.name == "run.json"):
-            if path.name != ".lock" and not path.name.startswith("before."):
-                path.rename(aside / path.name)
+        set_aside(self.path)
 
     @contextmanager
     def journals(self, fingerprint: str) -> Iterator[dict[Stage, Journal]]:
@@ -208,18 +197,6 @@ class RunFolder:
         for path in (self.chats, self.properties):
             if path.exists() and any(path.iterdir()):
                 raise CannotGenerate(f"{path} has data that no run of `generate` made: choose another --out")
-
-
-def _lock(descriptor: int) -> None:
-    """Hold the file until it is closed or the process ends, however it ends. Raises `OSError` where it is held."""
-    if sys.platform == "win32":
-        import msvcrt
-
-        msvcrt.locking(descriptor, msvcrt.LK_NBLCK, 1)
-    else:
-        import fcntl
-
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
 
 
 def _digest(works: Sequence[Property]) -> str:

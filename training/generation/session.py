@@ -89,7 +89,7 @@ class Job:
     wanted: Wanted
     prices: Prices | None
     base_url: str
-    api_key: str
+    api_key: str = field(repr=False)
     config: RunConfig
 
 

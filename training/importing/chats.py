@@ -24,6 +24,7 @@ _LABEL = re.compile(
     r"^(?:\*\*|\[)?(?:wikipedia|context|background|snippet|search results?|information)(?:\*\*|\])?\s*[:：]\s*",
     re.IGNORECASE,
 )
+_HALF = re.compile("[\ud800-\udfff]")
 _NAME = re.compile(r"[^a-z0-9]+")
 _NOTE_TITLE = re.compile(r"^(?P<title>[^\n]{1,200}) \([a-z]{2}\)\n(?P<text>.+)", re.DOTALL)
 
@@ -89,6 +90,8 @@ def _made_row(source: Source, number: str, language: str | None) -> tuple[str, C
     if talk is None:
         raise _NoChat(f"no talk in the columns {', '.join(map(str, source.row))}")
     said = [turn for each in talk.turns for turn in _apart(each)]
+    if any(_HALF.search(each.text) for each in said):
+        raise _NoChat("half of a surrogate pair in its text")
     turns, notes = _in_turn(said)
     if len(turns) < 2:
         raise _NoChat("no question with an answer")

@@ -46,8 +46,6 @@ _PLAIN_HEADER = re.compile(
     r"(?:\*\*[ \t]*:|:[ \t]*\*\*|\][ \t]*:?|[ \t]*:)",
     re.IGNORECASE | re.MULTILINE,
 )
-_LLAMA2 = re.compile(r"\[INST\](?P<user>.*?)\[/INST\](?P<assistant>.*?)(?=\[INST\]|\Z)", re.DOTALL)
-_LLAMA2_SYSTEM = re.compile(r"<<SYS>>(.*?)<</SYS>>", re.DOTALL)
 _TOKENS = re.compile(
     r"<\|(?:begin_of_text|end_of_text|eot_id|eom_id|finetune_right_pad_id|python_tag|im_end|im_sep|end|endoftext"
     r"|reserved_special_token_\d+)\|>|<end_of_turn>|<bos>|<eos>|<pad>|</?s>"
@@ -90,13 +88,19 @@ def _between(text: str, header: re.Pattern[str]) -> list[Said]:
 
 
 def _read_llama2(text: str) -> list[Said]:
+    """Part by part: a pattern for the whole would look for the end of each beginning anew."""
     turns = []
-    for pair in _LLAMA2.finditer(_TOKENS.sub("", text)):
-        said = pair["user"]
-        if system := _LLAMA2_SYSTEM.search(said):
-            turns.append(Said("system", system[1].strip()))
-            said = _LLAMA2_SYSTEM.sub("", said)
-        turns.append(Said("user", said.strip()))
-        if answer := pair["assistant"].strip():
-            turns.append(Said("assistant", answer))
+    open_ = ""
+    for part in _TOKENS.sub("", text).split("[INST]")[1:]:
+        said, closed, answer = part.partition("[/INST]")
+        if not closed:
+            open_ += f"{part}[INST]"
+            continue
+        said, open_ = open_ + said, ""
+        before, _, inside = said.partition("<<SYS>>")
+        system, closed, after = inside.partition("<</SYS>>")
+        if closed:
+            turns.append(Said("system", system.strip()))
+            said = before + after
+        turns += [Said("user", said.strip()), Said("assistant", answer.strip())]
     return [turn for turn in turns if turn.text]

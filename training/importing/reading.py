@@ -7,6 +7,7 @@ import gzip
 import io
 import json
 import re
+import zlib
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,6 +21,10 @@ _HUB_NAME = re.compile(r"[\w.-]+/[\w.-]+")
 _SUFFIXES = (".json", ".jsonl", ".ndjson", ".csv", ".tsv", ".parquet")
 _WRAPPERS = ("rows", "data", "train", "examples", "conversations", "items")
 _MAX_FIELD = 2**31 - 1
+_MOST_BYTES = 2**30
+"""Of a file, and of what it unpacks to."""
+_MOST_COLUMNS = 1000
+_PARQUET_ROWS = 256
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,14 +68,22 @@ def read_file(path: Path) -> Iterator[Source]:
     suffix = _suffix(path)
     if suffix not in readers:
         raise CannotRead(f"{path}: {suffix or 'a file without ending'} is none of {', '.join(_SUFFIXES)}")
-    content = path.read_bytes()
-    if path.suffix == ".gz":
-        content = gzip.decompress(content)
     try:
-        for number, row in readers[suffix](content):
+        for number, row in readers[suffix](_content(path)):
             yield Source(row, f"{path.name}:{number}")
-    except (ValueError, csv.Error) as error:
+    except RecursionError:
+        raise CannotRead(f"{path} cannot be read as {suffix[1:]}: it is nested too deeply") from None
+    except (ValueError, csv.Error, EOFError, zlib.error, gzip.BadGzipFile) as error:
         raise CannotRead(f"{path} cannot be read as {suffix[1:]}: {error}") from error
+
+
+def _content(path: Path) -> bytes:
+    """A file's bytes, unpacked, as long as they are not too many: a few kilobytes can unpack to gigabytes."""
+    with gzip.open(path) if path.suffix == ".gz" else path.open("rb") as file:
+        content = file.read(_MOST_BYTES + 1)
+    if len(content) > _MOST_BYTES:
+        raise ValueError(f"it has more than {_MOST_BYTES // 2**20} MB")
+    return content
 
 
 def _suffix(path: Path) -> str:
@@ -133,6 +146,9 @@ def _read_csv(content: bytes) -> Iterator[tuple[int, Row]]:
     head = text.split("\n", 1)[0]
     delimiter = max(",;\t|", key=head.count)
     reader = csv.DictReader(io.StringIO(text, newline=""), delimiter=delimiter)
+    # Each row has all columns, so that many of both would be very many.
+    if len(reader.fieldnames or ()) > _MOST_COLUMNS:
+        raise ValueError(f"it has more than {_MOST_COLUMNS} columns")
     for row in reader:
         yield reader.line_num, {name: value for name, value in row.items() if name is not None}
 
@@ -147,11 +163,23 @@ def _read_parquet(content: bytes) -> Iterator[tuple[int, Row]]:
         file = parquet.ParquetFile(pyarrow.BufferReader(content))
     except pyarrow.ArrowException as error:
         raise ValueError(error) from error
-    number = 0
-    for batch in file.iter_batches():
-        for row in batch.to_pylist():
-            number += 1
-            yield number, row
+    groups = [
+        file.metadata.row_group(number).total_byte_size for number in range(file.metadata.num_row_groups)
+    ]
+    if sum(groups) > _MOST_BYTES:
+        raise ValueError(f"it unpacks to more than {_MOST_BYTES // 2**20} MB")
+    number = unpacked = 0
+    try:
+        # Few at a time: what a dictionary holds once can stand in each row.
+        for batch in file.iter_batches(batch_size=_PARQUET_ROWS):
+            unpacked += batch.nbytes
+            if unpacked > _MOST_BYTES:
+                raise ValueError(f"it unpacks to more than {_MOST_BYTES // 2**20} MB")
+            for row in batch.to_pylist():
+                number += 1
+                yield number, row
+    except (pyarrow.ArrowException, OSError) as error:
+        raise ValueError(error) from error
 
 
 def _read_hub(name: str, split: str | None) -> Iterator[Source]:

@@ -129,7 +129,7 @@ def _as_list(value: Any) -> list[Any]:
     if isinstance(value, str) and value.lstrip().startswith("["):
         try:
             value = json.loads(value)
-        except ValueError:
+        except (ValueError, RecursionError):
             return []
     return list(value) if isinstance(value, Sequence) and not isinstance(value, str) else []
 

@@ -109,9 +109,9 @@ class Page(HTMLParser):
         self.addresses: list[str] = []
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        if tag not in {"meta", "img"}:
+        if tag not in {"meta", "img", "source"}:
             self.open.append(tag)
-        self.addresses += [value or "" for name, value in attrs if name in {"src", "href"}]
+        self.addresses += [value or "" for name, value in attrs if name in {"src", "srcset", "href"}]
 
     def handle_endtag(self, tag: str) -> None:
         assert self.open.pop() == tag
@@ -122,7 +122,7 @@ def test_the_page_is_whole_and_needs_nothing_beside_it(outcome: Outcome) -> None
     parser = Page()
     parser.feed(text)
     assert parser.open == []
-    assert len(parser.addresses) == 3
+    assert len(parser.addresses) == 6  # three pictures, light and dark
     assert all(address.startswith("data:image/png;base64,") for address in parser.addresses)
     assert "Es tut mir leid, aber ich kann das nicht." in text
 

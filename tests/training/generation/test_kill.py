@@ -16,6 +16,8 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from tests.training.generation.conftest import Command, Serve
 from tests.training.generation.stub import Running, Stub
 from training.chats import read_chats
@@ -64,6 +66,7 @@ def counted(out: Path) -> Counter[str]:
     return counts
 
 
+@pytest.mark.long
 def test_killed_again_and_again(serve: Serve, generate: Command, tmp_path: Path) -> None:
     chance = random.Random(1)
     stub = Stub(latency=0.03)

@@ -1,0 +1,87 @@
+"""From examples to the tensors of a batch: packed into one row, or padded."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Any
+
+from training.finetuning.examples import Example
+from training.finetuning.flops import Tally
+from training.finetuning.packing import IGNORED, lay_out
+
+
+@dataclass(frozen=True, slots=True)
+class PackedBatches:
+    """A collator: `{"rows": [places]}` in, one pack out.
+
+    `with_layout` is for our own attention; others (unsloth's) tell the examples apart by their positions, and
+    share nothing.
+    """
+
+    examples: Sequence[Example]
+    share_prefix: bool
+    with_layout: bool = True
+
+    def __call__(self, rows: Sequence[dict[str, Any]]) -> dict[str, Any]:
+        import torch
+
+        examples = [self.examples[place] for row in rows for place in row["rows"]]
+        pack = lay_out(examples, share_prefix=self.share_prefix and self.with_layout)
+        batch: dict[str, Any] = {
+            "input_ids": torch.tensor([pack.ids]),
+            "labels": torch.tensor([pack.labels]),
+            "position_ids": torch.tensor([pack.positions]),
+        }
+        return {**batch, "packs": pack.layout} if self.with_layout else batch
+
+
+@dataclass(frozen=True, slots=True)
+class PaddedBatches:
+    """A collator: `{"rows": [places]}` in, a row for each example out, padded at its end."""
+
+    examples: Sequence[Example]
+    pad: int
+
+    def __call__(self, rows: Sequence[dict[str, Any]]) -> dict[str, Any]:
+        import torch
+
+        examples = [self.examples[place] for row in rows for place in row["rows"]]
+        longest = max(len(example.ids) for example in examples)
+        ids = torch.full((len(examples), longest), self.pad)
+        labels = torch.full((len(examples), longest), IGNORED)
+        mask = torch.zeros((len(examples), longest), dtype=torch.long)
+        for row, example in enumerate(examples):
+            length = len(example.ids)
+            ids[row, :length] = torch.tensor(example.ids)
+            mask[row, :length] = 1
+            learn = torch.tensor(example.learn)
+            labels[row, :length] = torch.where(learn, ids[row, :length], IGNORED)
+        return {"input_ids": ids, "labels": labels, "attention_mask": mask}
+
+
+def tally(batch: dict[str, Any]) -> Tally:
+    """What a batch of either kind holds."""
+    learnt = int((batch["labels"][:, 1:] != IGNORED).sum())
+    computed = batch["input_ids"].numel()
+    packs = batch.get("packs")
+    if packs is None:
+        lengths = _lengths(batch)
+        return Tally(sum(lengths), computed, learnt, sum(map(_triangle, lengths)))
+    own = [end - begin for begin, end in packs.segments]
+    pairs = _triangle(packs.prefix) + sum(_triangle(length) + packs.prefix * length for length in own)
+    return Tally(sum(own) + packs.prefix * len(own), computed, learnt, pairs)
+
+
+def _lengths(batch: dict[str, Any]) -> list[int]:
+    """The examples' lengths, by the mask of padded rows or by positions that begin anew."""
+    if "attention_mask" in batch:
+        return [int(length) for length in batch["attention_mask"].sum(dim=1)]
+    positions = batch["position_ids"][0]
+    begins = [*(positions == 0).nonzero()[:, 0].tolist(), len(positions)]
+    return [end - begin for begin, end in pairwise(begins)]
+
+
+def _triangle(length: int) -> int:
+    return length * (length + 1) // 2
