@@ -4,47 +4,34 @@ from __future__ import annotations
 
 import asyncio
 import importlib.util
-import json
-import sys
+import os
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass
-from enum import StrEnum
+from pathlib import Path
 from typing import Any
 
 import aiohttp
 import discord
-from rich.console import Console
-from rich.table import Table
 from sqlalchemy import text
 from sqlalchemy.exc import SQLAlchemyError
 
 from bot.database.connection import open_database
 from bot.database.schema import head_revision
-from bot.discord.client import PERMISSIONS, invite_url
+from bot.database.tables import Direction
+from bot.discord.client import invite_url
+from bot.discord.permissions import PERMISSIONS
 from bot.errors import BotError
+from bot.findings import Finding, Verdict
+from bot.moderation.opening import open_moderation
+from bot.moderation.service import ModerationAway, Passage
+from bot.privacy.deletion_log import log_path
 from bot.running import PORTAL, point_elsewhere
-from bot.settings import Settings
+from bot.settings import Settings, revealed, without_login
+from bot.trainer import TrainerError
+from bot.trainer_client import Trainer, open_trainer_client
 from bot.worker_client import Generation, OpenAIWorker, open_client
 
 _PATIENCE = 20.0
-
-
-class Verdict(StrEnum):
-    """How a part is."""
-
-    GOOD = "good"
-    NOTE = "note"  # works, but worth knowing
-    BAD = "bad"
-
-
-@dataclass(frozen=True)
-class Finding:
-    """What was found of one part, and what to do about it."""
-
-    part: str
-    verdict: Verdict
-    found: str
-    remedy: str = ""
+_PAGE = 200
 
 
 async def examine(settings: Settings) -> list[Finding]:
@@ -52,8 +39,11 @@ async def examine(settings: Settings) -> list[Finding]:
     examinations: list[tuple[str, Callable[[Settings], Awaitable[list[Finding]]]]] = [
         ("Discord", _discord),
         ("Database", _database),
+        ("Deletion log", _deletion_log),
         ("Worker", _worker),
+        ("Trainer", _trainer),
         ("Wikipedia", _wikipedia),
+        ("Moderation", _moderation),
     ]
     results = await asyncio.gather(*(_patiently(part, look(settings)) for part, look in examinations))
     return [finding for findings in results for finding in findings]
@@ -64,7 +54,8 @@ async def _patiently(part: str, looking: Awaitable[list[Finding]]) -> list[Findi
         async with asyncio.timeout(_PATIENCE):
             return await looking
     except TimeoutError:
-        return [Finding(part, Verdict.BAD, f"no answer within {_PATIENCE:.0f} seconds", "Is it overloaded?")]
+        remedy = "Is it overloaded, or does a firewall swallow what is sent to it?"
+        return [Finding(part, Verdict.BAD, f"no answer within {_PATIENCE:.0f} seconds", remedy)]
 
 
 async def _discord(settings: Settings) -> list[Finding]:
@@ -77,12 +68,13 @@ async def _discord(settings: Settings) -> list[Finding]:
         async with client:
             await client.login(settings.discord_token.get_secret_value())
             application = await client.application_info()
-            # Its model of a server leaves out what we may do there; the answer itself has it.
-            guilds = await client.http.get_guilds(200, with_counts=False)
+            guilds = await _guilds(client)
             return [
                 Finding("Discord token", Verdict.GOOD, f"logged in as {client.user}"),
                 _intent(application),
+                *_portal(application),
                 *_permissions(application.id, guilds),
+                *_operator_servers(settings, application.id, guilds),
             ]
     except discord.LoginFailure:
         return [
@@ -94,6 +86,17 @@ async def _discord(settings: Settings) -> list[Finding]:
                 "Discord", Verdict.BAD, f"out of reach: {error}", "Is there a way to discord.com from here?"
             )
         ]
+
+
+async def _guilds(client: discord.Client) -> list[Mapping[str, Any]]:
+    """All servers it is in. discord.py's model of one leaves out what we may do there; the answer itself has it."""
+    found: list[Mapping[str, Any]] = []
+    while True:
+        after = int(found[-1]["id"]) if found else None
+        page = await client.http.get_guilds(_PAGE, after=after, with_counts=False)
+        found += page
+        if len(page) < _PAGE:
+            return found
 
 
 def _intent(application: discord.AppInfo) -> Finding:
@@ -108,6 +111,30 @@ def _intent(application: discord.AppInfo) -> Finding:
     )
 
 
+def _portal(application: discord.AppInfo) -> list[Finding]:
+    """Switches of the developer portal that would keep commands or invitations from working."""
+    findings = []
+    if application.interactions_endpoint_url:
+        remedy = f"{PORTAL}, your application, General Information: leave Interactions Endpoint URL empty."
+        found = "Discord sends commands and buttons to a web address and not to the bot"
+        findings.append(Finding("Interactions", Verdict.BAD, found, remedy))
+    if application.bot_require_code_grant:
+        remedy = f"{PORTAL}, your application, Bot: switch Requires OAuth2 Code Grant off."
+        findings.append(Finding("Invitation", Verdict.BAD, "the invite link does not work", remedy))
+    return findings
+
+
+def _operator_servers(
+    settings: Settings, application_id: int, guilds: Sequence[Mapping[str, Any]]
+) -> list[Finding]:
+    there = {int(guild["id"]) for guild in guilds}
+    if not (away := [str(i) for i in settings.operator_guild_ids if i not in there]):
+        return []
+    found = f"the bot is not in {', '.join(away)}, so there are no operator's commands there"
+    remedy = f"Invite it, or mend OPERATOR_GUILD_IDS: {invite_url(application_id)}"
+    return [Finding("Operator's servers", Verdict.NOTE, found, remedy)]
+
+
 def _permissions(application_id: int, guilds: Sequence[Mapping[str, Any]]) -> list[Finding]:
     invite = invite_url(application_id)
     if not guilds:
@@ -120,12 +147,16 @@ def _permissions(application_id: int, guilds: Sequence[Mapping[str, Any]]) -> li
             found = f"in «{guild['name']}» it lacks {', '.join(missing)}"
             bad.append(Finding("Permissions", Verdict.BAD, found, f"Invite it anew: {invite}"))
     return bad or [
-        Finding("Permissions", Verdict.GOOD, f"all there in {len(guilds)} servers", f"Invite: {invite}")
+        Finding("Permissions", Verdict.GOOD, f"all there, in {_servers(len(guilds))}", f"Invite: {invite}")
     ]
 
 
+def _servers(count: int) -> str:
+    return "1 server" if count == 1 else f"{count} servers"
+
+
 async def _database(settings: Settings) -> list[Finding]:
-    async with open_database(settings.database_url) as database:
+    async with open_database(settings.database_url, patience=0.0) as database:
         shown = database.engine.url.render_as_string(hide_password=True)
         try:
             async with database.engine.connect() as connection:
@@ -139,11 +170,25 @@ async def _database(settings: Settings) -> list[Finding]:
             )
             return [Finding("Database", Verdict.BAD, f"{shown}: {type(error).__name__}", remedy)]
     if revision is None:
-        return [Finding("Database", Verdict.NOTE, f"{shown} is empty; the first start makes the tables")]
+        remedy = "The first start makes the tables, or now: python -m bot db upgrade"
+        return [Finding("Database", Verdict.NOTE, f"{shown} is empty", remedy)]
     if revision != head_revision():
         found = f"{shown} is at revision {revision}, this version has {head_revision()}"
         return [Finding("Database", Verdict.NOTE, found, "The next start migrates it. Make a backup before.")]
     return [Finding("Database", Verdict.GOOD, f"{shown}, revision {revision}")]
+
+
+async def _deletion_log(settings: Settings) -> list[Finding]:
+    """Where deletions of members' data are promised before they are carried out."""
+
+    def writable(path: Path) -> bool:
+        return os.access(path if path.exists() else path.parent, os.W_OK)
+
+    path = log_path(settings)
+    if await asyncio.to_thread(writable, path):
+        return [Finding("Deletion log", Verdict.GOOD, str(path))]
+    remedy = "Without it nobody's data can be deleted. Make its folder, or set DELETION_LOG to a file we may write."
+    return [Finding("Deletion log", Verdict.BAD, f"{path} cannot be written", remedy)]
 
 
 async def _worker(settings: Settings) -> list[Finding]:
@@ -161,8 +206,7 @@ async def _worker(settings: Settings) -> list[Finding]:
             Finding("Worker", Verdict.GOOD, f"starts on this machine with the bot; preset: {preset}",
                     "What each preset needs: python -m model models"),
         ]  # fmt: skip
-    token = settings.worker_token.get_secret_value() if settings.worker_token else None
-    client = open_client(settings.worker_url, token)
+    client = open_client(settings.worker_url, revealed(settings.worker_token))
     async with client:
         worker = OpenAIWorker(client, model=settings.worker_model)
         try:
@@ -171,9 +215,32 @@ async def _worker(settings: Settings) -> list[Finding]:
             said = "".join([piece.text async for piece in worker.write(request)])
         except BotError as error:
             remedy = "Is it running, and are WORKER_URL (ending in /v1) and WORKER_TOKEN right?"
-            return [Finding("Worker", Verdict.BAD, f"{settings.worker_url}: {error}", remedy)]
+            return [Finding("Worker", Verdict.BAD, f"{without_login(settings.worker_url)}: {error}", remedy)]
     found = f"{info.model}, window of {info.window} tokens, {info.slots} answers at a time; it says {said.strip()!r}"
     return [Finding("Worker", Verdict.GOOD, found)]
+
+
+async def _trainer(settings: Settings) -> list[Finding]:
+    """What can be trained there, where a trainer is set."""
+    if settings.trainer_url is None:
+        return []
+    try:
+        async with open_trainer_client(settings.trainer_url, revealed(settings.trainer_token)) as client:
+            recipes = await Trainer(client).recipes()
+    except TrainerError as error:
+        remedy = "Is it running, and are TRAINER_URL (ending in /v1) and TRAINER_TOKEN right?"
+        return [Finding("Trainer", Verdict.BAD, f"{without_login(settings.trainer_url)}: {error}", remedy)]
+    runnable = [recipe.id for recipe in recipes if recipe.runnable]
+    if not runnable:
+        reasons = "; ".join(f"{recipe.id}: {recipe.reason}" for recipe in recipes if recipe.reason)
+        found = f"none of its {len(recipes)} recipes can run on its machine"
+        return [Finding("Trainer", Verdict.NOTE, found, reasons or "Set TRAINER_RECIPES where it runs.")]
+    if not settings.operator_guild_ids:
+        remedy = (
+            "Set OPERATOR_GUILD_IDS to your own server: the commands for training are registered only there."
+        )
+        return [Finding("Trainer", Verdict.NOTE, "it answers, but nobody can ask it from Discord", remedy)]
+    return [Finding("Trainer", Verdict.GOOD, f"it can run {', '.join(runnable)}")]
 
 
 async def _wikipedia(settings: Settings) -> list[Finding]:
@@ -190,25 +257,28 @@ async def _wikipedia(settings: Settings) -> list[Finding]:
                 response.raise_for_status()
                 name = (await response.json())["query"]["general"]["sitename"]
     except (aiohttp.ClientError, TimeoutError, OSError, ValueError, KeyError) as error:
-        return [Finding("Wikipedia", Verdict.NOTE, f"out of reach: {type(error).__name__}", remedy)]
+        found = f"{without_login(url).split('/')[2]} is out of reach ({type(error).__name__})"
+        return [Finding("Wikipedia", Verdict.NOTE, found, remedy)]
     note = "" if "set WIKIPEDIA_USER_AGENT" not in settings.wikipedia_user_agent else (
         "Its policy asks for a contact: set WIKIPEDIA_USER_AGENT."
     )  # fmt: skip
     return [Finding("Wikipedia", Verdict.NOTE if note else Verdict.GOOD, f"{name} answers", note)]
 
 
-_MARKS = {Verdict.GOOD: "[green]✓[/]", Verdict.NOTE: "[yellow]•[/]", Verdict.BAD: "[red]✗[/]"}
-
-
-def report(findings: list[Finding], *, as_json: bool) -> int:
-    """Print the findings; 1 where something is bad."""
-    if as_json:
-        sys.stdout.write(json.dumps([asdict(f) for f in findings], indent=2, ensure_ascii=False) + "\n")
-    else:
-        table = Table.grid(padding=(0, 2))
-        for finding in findings:
-            table.add_row(_MARKS[finding.verdict], f"[bold]{finding.part}[/]", finding.found)
-            if finding.remedy:
-                table.add_row("", "", f"[dim]{finding.remedy}[/]")
-        Console().print(table)
-    return int(any(f.verdict is Verdict.BAD for f in findings))
+async def _moderation(settings: Settings) -> list[Finding]:
+    """One harmless sentence, judged."""
+    async with open_moderation(settings) as service:
+        if service is None:
+            return []
+        try:
+            found = await service.judge(Passage("A gull flew over the harbour.", Direction.INPUT))
+        except ModerationAway as error:
+            remedy = (
+                "Look at MODERATION_URL (it ends in /v1), MODERATION_TOKEN and MODERATION_MODEL. While it is away, "
+                "mature stories wait."
+            )
+            return [Finding("Moderation", Verdict.BAD, str(error), remedy)]
+    if found:
+        remedy = "A harmless sentence was flagged. Is MODERATION_MODEL a model for moderation?"
+        return [Finding("Moderation", Verdict.BAD, "it flags what is harmless", remedy)]
+    return [Finding("Moderation", Verdict.GOOD, f"{without_login(settings.moderation_url or '')} answers")]

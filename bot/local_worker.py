@@ -7,18 +7,17 @@ import asyncio
 import logging
 import os
 import secrets
-import signal
 import socket
 import sys
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 
 from bot.errors import BotError
+from model.local_worker import stop
 
 log = logging.getLogger(__name__)
 
 _LONGEST_PAUSE = 30.0
-_STOP_SECONDS = 15.0
 # The exit status with which the worker says that starting it again would not help.
 _CANNOT_RUN = 2
 
@@ -30,13 +29,16 @@ class WorkerCannotStart(BotError):
 class LocalWorker:
     """The process, and where it is reached. `url` ends in /v1."""
 
-    def __init__(self, preset: str | None, *, arguments: tuple[str, ...] = ()) -> None:
+    def __init__(
+        self, preset: str | None, *, arguments: tuple[str, ...] = (), admin_token: str | None = None
+    ) -> None:
         self._preset = preset
         self._arguments = arguments
         self.port = _free_port()
         self.url = f"http://127.0.0.1:{self.port}/v1"
         # Nobody else on this machine is to use it.
         self.token = secrets.token_urlsafe(24)
+        self.admin_token = admin_token or secrets.token_urlsafe(24)
         self._process: asyncio.subprocess.Process | None = None
         self._ready = asyncio.Event()
         self._given_up: BaseException | None = None
@@ -82,7 +84,7 @@ class LocalWorker:
             "--with-parent", *self._arguments,
             stdout=asyncio.subprocess.PIPE,
             stdin=asyncio.subprocess.DEVNULL,
-            env={**os.environ, "WORKER_TOKEN": self.token},
+            env={**os.environ, "WORKER_TOKEN": self.token, "WORKER_ADMIN_TOKEN": self.admin_token},
             # Ctrl-C goes to the bot alone, which then stops the worker in order.
             start_new_session=True,
         )  # fmt: skip
@@ -93,18 +95,8 @@ class LocalWorker:
         return await self._process.wait()
 
     async def _stop(self) -> None:
-        process = self._process
-        if process is None or process.returncode is not None:
-            return
-        with suppress(ProcessLookupError):
-            process.send_signal(signal.SIGTERM)
-        try:
-            async with asyncio.timeout(_STOP_SECONDS):
-                await process.wait()
-        except TimeoutError:
-            with suppress(ProcessLookupError):
-                process.kill()
-            await process.wait()
+        if self._process is not None and self._process.returncode is None:
+            await stop(self._process)
 
 
 def _free_port() -> int:
@@ -115,9 +107,12 @@ def _free_port() -> int:
 
 
 @asynccontextmanager
-async def local_worker(preset: str | None, *, arguments: tuple[str, ...] = ()) -> AsyncIterator[LocalWorker]:
-    """A supervised worker for the time of the block; it may not be ready yet when the block begins."""
-    worker = LocalWorker(preset, arguments=arguments)
+async def local_worker(
+    preset: str | None, *, arguments: tuple[str, ...] = (), admin_token: str | None = None
+) -> AsyncIterator[LocalWorker]:
+    """A supervised worker for the time of the block; it may not be ready yet when the block begins. Without an
+    `admin_token` it has one that nobody else knows."""
+    worker = LocalWorker(preset, arguments=arguments, admin_token=admin_token)
     supervising = asyncio.create_task(worker.supervise(), name="local worker")
     try:
         yield worker

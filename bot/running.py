@@ -12,11 +12,12 @@ from typing import Any
 
 import discord
 
-from bot.application import build_bot, open_foundation
+from bot.application import build_bot, open_foundation, telling_metrics
 from bot.database.connection import open_database
 from bot.database.schema import upgrade
 from bot.discord.client import FanFabler
 from bot.errors import BotError, SettingsError
+from bot.pulse import pulse
 from bot.settings import Settings
 
 log = logging.getLogger(__name__)
@@ -83,7 +84,11 @@ async def _serve(settings: Settings) -> None:
     assert settings.discord_token is not None  # noqa: S101 -- looked at by `run`
     async with open_foundation(settings) as foundation:
         bot = build_bot(foundation)
-        async with bot:
+        async with (
+            bot,
+            telling_metrics(foundation, bot),
+            pulse(bot, foundation.database, settings.pulse_file),
+        ):
             await connect(bot, settings.discord_token.get_secret_value())
 
 
@@ -108,5 +113,5 @@ async def connect(bot: FanFabler, token: str) -> None:
 
 async def upgrade_database(settings: Settings, revision: str) -> None:
     """Migrate the database of the settings."""
-    async with open_database(settings.database_url) as database:
+    async with open_database(settings.database_url, patience=0.0) as database:
         await upgrade(database, revision)

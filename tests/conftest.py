@@ -1,4 +1,5 @@
-"""With REQUIRE_ALL=1, as in CI, a test that needs a part of the machine fails where it would be skipped."""
+"""With REQUIRE_ALL=1, as in CI, a test that needs a part of the machine fails where it would be skipped. With
+TEST_DATABASE=postgresql, the tests that need a database run on PostgreSQL alone. And hypothesis looks at no clock."""
 
 from __future__ import annotations
 
@@ -6,8 +7,23 @@ import os
 from collections.abc import Generator
 
 import pytest
+from hypothesis import HealthCheck, settings
 
-_NEEDS = {"postgres", "mediawiki", "browser", "embedded"}
+# How long an example takes says more about the machine's other work than about the code.
+settings.register_profile("fanfabler", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("fanfabler")
+
+_NEEDS = {"postgres", "mediawiki", "browser", "embedded", "epubcheck", "unsloth"}
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave out what has nothing to do with PostgreSQL, where that is what is asked for."""
+    if os.environ.get("TEST_DATABASE") == "postgresql":
+        from tests.databases import need_postgres  # which other tests need not wait for
+
+        chosen = need_postgres(items)
+        config.hook.pytest_deselected(items=[item for item in items if item not in set(chosen)])
+        items[:] = chosen
 
 
 @pytest.hookimpl(wrapper=True)

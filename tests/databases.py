@@ -1,14 +1,20 @@
 """Real databases for tests, migrated by the real migrations: a SQLite file each, and one PostgreSQL database a
-session, emptied before each test."""
+session, emptied before each test.
+
+With TEST_DATABASE=postgresql, as `make test-postgres` sets it, all tests that need a database run on PostgreSQL, also
+those that otherwise are content with SQLite; and no others.
+"""
 
 from __future__ import annotations
 
+import asyncio
 import os
 import secrets
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 
+import pytest
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.ext.asyncio import create_async_engine
 from sqlalchemy.sql import text
@@ -18,6 +24,34 @@ from bot.database.schema import upgrade
 from bot.database.tables import Base
 
 LOCAL_SERVER = "postgresql+asyncpg://postgres@127.0.0.1:5432/postgres"
+
+
+def postgres_alone() -> bool:
+    """Whether every database is to be PostgreSQL's."""
+    return os.environ.get("TEST_DATABASE") == "postgresql"
+
+
+def need_postgres(items: Sequence[pytest.Item]) -> list[pytest.Item]:
+    """The tests that can run on PostgreSQL, each once."""
+    on_both = {
+        (item.parent, getattr(item, "originalname", None))
+        for item in items
+        if _database_of(item) == "postgresql"
+    }
+    return [item for item in items if _suits(item, on_both)]
+
+
+def _suits(item: pytest.Item, on_both: set[tuple[object, object]]) -> bool:
+    names = getattr(item, "fixturenames", ())
+    if item.get_closest_marker("sqlite") is not None or not {"database_url", "stage"} & set(names):
+        return False
+    twice = (item.parent, getattr(item, "originalname", None)) in on_both
+    return not (twice and _database_of(item) == "sqlite")
+
+
+def _database_of(item: pytest.Item) -> object:
+    callspec = getattr(item, "callspec", None)
+    return callspec.params.get("database_url") if callspec is not None else None
 
 
 def postgres_server() -> URL:
@@ -79,12 +113,31 @@ def postgres_url(name: str) -> str:
     return postgres_server().set(database=name).render_as_string(hide_password=False)
 
 
+@asynccontextmanager
+async def migrated_in(folder: Path) -> AsyncIterator[str]:
+    """The address of a database of one's own: in the folder, or on PostgreSQL where every database is there."""
+    if not postgres_alone():
+        await migrate(sqlite_url(folder))
+        yield sqlite_url(folder)
+        return
+    name = await create_postgres()
+    try:
+        await migrate(postgres_url(name))
+        yield postgres_url(name)
+    finally:
+        await drop_postgres(name)
+
+
 def sqlite_url(folder: Path) -> str:
     """The address of a SQLite file in a folder."""
     return f"sqlite+aiosqlite:///{folder / 'fanfabler.db'}"
 
 
+_MIGRATING = asyncio.Lock()
+"""Alembic keeps what it works on for the whole process, so databases take turns."""
+
+
 async def migrate(url: str) -> None:
     """Bring a database to this version."""
-    async with open_database(url) as database:
+    async with _MIGRATING, open_database(url) as database:
         await upgrade(database)

@@ -10,15 +10,19 @@ from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import partial
 
 from sqlalchemy import select
 from sqlalchemy.exc import IntegrityError, SQLAlchemyError
+from sqlalchemy.ext.asyncio import AsyncSession
 
 from bot.answers.store import AnswerStore
 from bot.answers.writer import Writer
 from bot.database.connection import Database
-from bot.database.tables import Job, now
+from bot.database.tables import Conversation, Job, Member, Message, PauseMode, now
+from bot.database.turns import Urgency, waiting_as
 from bot.errors import BotError
+from bot.queue.pauses import EVERYWHERE, Pauses
 from bot.queue.repository import JobQueue, Limits, Place, place_of
 
 log = logging.getLogger(__name__)
@@ -27,15 +31,19 @@ _IDLE_POLL = 1.0
 # Who waits less than this sees no notice of the queue.
 _NOTICE_AFTER = timedelta(seconds=2)
 _NOTICE_EVERY = 5.0
+# Of how many who wait the places are told, each second.
+_TOLD = 50
 
 
 @dataclass(frozen=True)
 class Overview:
-    """How much is being written and waits, and where a member's own requests stand, by thread."""
+    """How much is being written and waits, and where a member's own requests stand, by thread. `pause` is how the
+    requests of the member's server are held up."""
 
     running: int
     waiting: int
     own: list[tuple[int | None, Place]]
+    pause: PauseMode | None = None
 
 
 class Dispatcher:
@@ -60,6 +68,7 @@ class Dispatcher:
         self._running: dict[int, tuple[Job, asyncio.Task[None], asyncio.Event]] = {}
         self._wake = asyncio.Event()
         self._notices: dict[int, tuple[Place, float]] = {}
+        self._telling: dict[int, asyncio.Event] = {}
 
     @property
     def slots(self) -> int:
@@ -80,6 +89,15 @@ class Dispatcher:
         for job, _, stop in self._running.values():
             if job.answer_id == answer_id:
                 stop.set()
+
+    async def stopped(self, answer_id: int, waited: bool) -> None:
+        """Somebody else than its member has stopped an answer, which `waited` to be begun: say so in its thread."""
+        self.stop(answer_id)
+        if waited:
+            try:
+                await self.show_again(answer_id)
+            except (BotError, SQLAlchemyError, OSError) as error:
+                log.info("could not show that answer %s is stopped: %s", answer_id, error)
 
     async def run(self) -> None:
         """Serve until cancelled; then running answers go back to the queue."""
@@ -141,10 +159,17 @@ class Dispatcher:
         if job.cancel_requested:
             stop.set()
         self._notices.pop(job.id, None)
-        task = asyncio.create_task(self._writer.write(job, stop), name=f"answer-{job.answer_id}")
+        task = asyncio.create_task(self._write(job, stop), name=f"answer-{job.answer_id}")
         self._running[job.id] = (job, task, stop)
         task.add_done_callback(lambda done: self._done(job.id, done))
         return True
+
+    def _waits(self, job_id: int) -> bool:
+        return job_id not in self._running
+
+    async def _write(self, job: Job, stop: asyncio.Event) -> None:
+        await self._told(job.id)
+        await self._writer.write(job, stop)
 
     def _done(self, job_id: int, task: asyncio.Task[None]) -> None:
         if (entry := self._running.get(job_id)) is not None and entry[1] is task:
@@ -154,12 +179,12 @@ class Dispatcher:
     async def _hold(self) -> None:
         if not self._running:
             return
-        entries = dict(self._running)
-        leases = {job_id: str(job.lease_owner) for job_id, (job, _, _) in entries.items()}
-        async with self._database.transaction() as session:
-            queue = JobQueue(session, self._limits)
-            held = await queue.hold(leases, self._lease)
-            cancelled = await queue.cancelled_among(list(leases))
+        entries, leases = dict(self._running), self._leases()
+        with waiting_as(Urgency.URGENT):
+            async with self._database.transaction() as session:
+                queue = JobQueue(session, self._limits)
+                held = await queue.hold(leases, self._lease)
+                cancelled = await queue.cancelled_among(list(leases))
         for job_id, (_, task, stop) in entries.items():
             if job_id in cancelled:
                 stop.set()
@@ -168,49 +193,95 @@ class Dispatcher:
                 task.cancel()
 
     async def _take_back(self, *, dead_owners: bool = False) -> None:
-        async with self._database.transaction() as session:
-            failed = await JobQueue(session, self._limits).take_back(dead_owners=dead_owners)
+        failed = await self._store.take_back(dead_owners=dead_owners, ours=self._leases(), lease=self._lease)
         for job in failed:
             await self._writer.show_failure(job)
 
+    def _leases(self) -> dict[int, str]:
+        """The `lease_owner` of each job that this process is writing."""
+        return {job_id: str(job.lease_owner) for job_id, (job, _, _) in self._running.items()}
+
     async def _tell_places(self) -> None:
         """Show or refresh the notices of those who wait and whose place has changed."""
-        async with self._database.transaction() as session:
+        async with self._database.reading() as session:
             queue = JobQueue(session, self._limits)
             waiting = await queue.waiting()
+            held = await queue.held_up() if waiting else set()
             seconds = await queue.seconds_per_answer() if waiting else None
-            jobs = [await session.get_one(Job, job_id) for job_id in waiting[:50]]
+            # Those that are held up are told once, however many they are.
+            untold = [job_id for job_id in waiting[_TOLD:] if job_id in held and job_id not in self._notices]
+            jobs = [await session.get_one(Job, job_id) for job_id in waiting[:_TOLD] + untold[:_TOLD]]
         self._notices = {job_id: notice for job_id, notice in self._notices.items() if job_id in waiting}
+        # A notice would stand between the parts of the answer that is being written in its thread.
+        busy = {job.conversation_id for job, _, _ in self._running.values()}
         for job in jobs:
-            place = place_of(job.id, waiting, seconds, self.slots)
+            place = place_of(job.id, waiting, seconds, self.slots, held)
             opening = job.started_at is None and job.not_before is not None and job.not_before > now()
             fresh = job.created_at > now() - _NOTICE_AFTER
-            if place is None or opening or fresh or not self._writer.reaches(job):
+            if place is None or opening or fresh or job.conversation_id in busy:
+                continue
+            if job.id in self._running or not self._writer.reaches(job):  # it may have been taken meanwhile
                 continue
             last = self._notices.get(job.id)
-            if last and (last[0].position == place.position or time.monotonic() - last[1] < _NOTICE_EVERY):
+            if last and (_same(last[0], place) or time.monotonic() - last[1] < _NOTICE_EVERY):
                 continue
             self._notices[job.id] = (place, time.monotonic())
+            told = self._telling[job.id] = asyncio.Event()
             try:
-                await self._writer.show_place(job, place)
+                await self._writer.show_place(job, place, partial(self._waits, job.id))
             except (BotError, SQLAlchemyError, OSError) as error:
                 log.info("no notice for job %s: %s", job.id, error)
+            finally:
+                del self._telling[job.id]
+                told.set()
 
     async def show_again(self, answer_id: int) -> None:
         """Show an answer as its row has it: another sibling, or one stopped before it began."""
         async with self._database.transaction() as session:
             query = select(Job).where(Job.answer_id == answer_id).order_by(Job.id.desc()).limit(1)
-            job = (await session.scalars(query)).one_or_none()
+            job = (await session.scalars(query)).one_or_none() or await self._stand_in(session, answer_id)
         if job is not None:
+            await self._told(job.id)
             await self._writer.show_again(job)
 
-    async def overview(self, member_id: int) -> Overview:
+    async def _told(self, job_id: int | None) -> None:
+        """Return when a notice has come that is just being shown in the place of the job's answer: later it would stand
+        over what is shown next."""
+        if job_id is not None and (telling := self._telling.get(job_id)) is not None:
+            await telling.wait()
+
+    @staticmethod
+    async def _stand_in(session: AsyncSession, answer_id: int) -> Job | None:
+        """In place of the job of an answer, where that was removed for its age."""
+        answer = await session.get(Message, answer_id)
+        if answer is None:
+            return None
+        story = await session.get_one(Conversation, answer.conversation_id)
+        opener = await session.get(Member, story.opener_id)
+        return Job(
+            conversation_id=story.id,
+            answer_id=answer.id,
+            member_id=story.opener_id,
+            guild_id=story.guild_id,
+            locale=opener.locale if opener is not None else None,
+        )
+
+    async def overview(self, member_id: int, guild_id: int | None = None) -> Overview:
         """The queue as one member sees it."""
-        async with self._database.transaction() as session:
+        async with self._database.reading() as session:
             queue = JobQueue(session, self._limits)
             waiting = await queue.waiting()
+            held = await queue.held_up()
+            pauses = await Pauses(session).of(guild_id or EVERYWHERE)
             seconds = await queue.seconds_per_answer()
             running = await queue.running()
             own = await queue.threads_of(member_id)
-        places = [(thread, place_of(job_id, waiting, seconds, self.slots)) for job_id, thread in own]
-        return Overview(running, len(waiting), [(thread, place) for thread, place in places if place])
+        places = [(thread, place_of(job_id, waiting, seconds, self.slots, held)) for job_id, thread in own]
+        # A pause is the stronger of the two, and the one for all comes first.
+        pause = min((row.mode for row in pauses), key=list(PauseMode).index, default=None)
+        return Overview(running, len(waiting), [(thread, place) for thread, place in places if place], pause)
+
+
+def _same(told: Place, place: Place) -> bool:
+    """Whether a place would be told in the same words."""
+    return told.held == place.held and (place.held or told.position == place.position)

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from bot.answers.store import Work
-from bot.database.tables import CanonNote
+from bot.database.tables import CanonNote, Conversation
 
 
 class Phase(enum.Enum):
@@ -18,6 +18,8 @@ class Phase(enum.Enum):
     WRITING = enum.auto()
     DONE = enum.auto()
     FAILED = enum.auto()
+    BLOCKED = enum.auto()
+    TAKEN_BACK = enum.auto()
 
 
 class Scene(Protocol):
@@ -26,6 +28,19 @@ class Scene(Protocol):
     @property
     def place(self) -> str:
         """What Discord counts edits by: the channel's id."""
+        ...
+
+    @property
+    def age_restricted(self) -> bool:
+        """Whether only adults are let in."""
+        ...
+
+    def cost(self, text: str) -> int:
+        """About how many requests it takes to show this text now."""
+        ...
+
+    async def prepare(self, text: str) -> None:
+        """Do what can be done before this text is shown, and may be done before it is stored."""
         ...
 
     async def show(self, text: str, phase: Phase) -> None:
@@ -56,6 +71,15 @@ class Stage(Protocol):
         """Whether this process is connected to that server."""
         ...
 
+    async def rename(self, conversation: Conversation, title: str) -> str:
+        """Give the thread this title, unless somebody has given it another than `conversation.title` meanwhile.
+        Returns what it is called now.
+
+        Raises:
+            StageError: Discord did not take it, or not in time.
+        """
+        ...
+
 
 @dataclass
 class RecordingScene:
@@ -65,6 +89,14 @@ class RecordingScene:
     notes: list[CanonNote] = field(default_factory=list)
     error: Exception | None = None
     place: str = "0"
+    age_restricted: bool = False
+
+    def cost(self, text: str) -> int:
+        """One."""
+        return 1
+
+    async def prepare(self, text: str) -> None:
+        """Nothing to do."""
 
     async def show(self, text: str, phase: Phase) -> None:
         """Record it, or raise the planted error."""
@@ -83,9 +115,10 @@ class RecordingScene:
 
 @dataclass
 class RecordingStage:
-    """A stage without Discord: one recording scene an answer."""
+    """A stage without Discord: one recording scene an answer, and the threads' titles by conversation."""
 
     scenes: dict[int, RecordingScene] = field(default_factory=dict)
+    titles: dict[int, str] = field(default_factory=dict)
 
     async def open(self, work: Work) -> RecordingScene:
         """The same scene for the same answer."""
@@ -94,3 +127,7 @@ class RecordingStage:
     def reaches(self, guild_id: int | None) -> bool:
         """Everything."""
         return True
+
+    async def rename(self, conversation: Conversation, title: str) -> str:
+        """The first title given to a thread stays."""
+        return self.titles.setdefault(conversation.id, title)

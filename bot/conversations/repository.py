@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cache
 
-from sqlalchemy import exists, literal, select, update
+from sqlalchemy import Select, bindparam, exists, literal, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import aliased
@@ -20,6 +21,7 @@ from bot.database.tables import (
     Member,
     Message,
     MessageStatus,
+    Rating,
     Role,
     now,
 )
@@ -40,6 +42,13 @@ class Opening:
     private: bool
     text: str
     source_message_id: int | None = None
+    role_ids: tuple[int, ...] = ()
+    rating: Rating = Rating.TEEN
+    # The channel and what it is in (a thread's channel, the category), and whether Discord restricts it to adults.
+    place_ids: tuple[int, ...] = ()
+    age_restricted: bool = False
+    # Whether the title is the thread's own, which is left alone.
+    titled: bool = False
 
 
 class ConversationRepository:
@@ -69,9 +78,11 @@ class ConversationRepository:
             channel_id=opening.channel_id,
             opener_id=opening.opener_id,
             title=opening.title,
+            titled=opening.titled,
             language=opening.language,
             language_fixed=opening.language_fixed,
             private=opening.private,
+            rating=opening.rating,
         )
         self._session.add(conversation)
         await self._session.flush()
@@ -160,14 +171,7 @@ class ConversationRepository:
         """The messages from the root down to `leaf_id`."""
         if leaf_id is None:
             return []
-        leaf = select(Message.id, Message.parent_id, literal(0).label("height")).where(Message.id == leaf_id)
-        path = leaf.cte("path", recursive=True)
-        above = aliased(Message)
-        path = path.union_all(
-            select(above.id, above.parent_id, path.c.height + 1).join(path, above.id == path.c.parent_id)
-        )
-        query = select(Message).join(path, Message.id == path.c.id).order_by(path.c.height.desc())
-        return list(await self._session.scalars(query))
+        return list(await self._session.scalars(_branch(), {"leaf_id": leaf_id}))
 
     async def notes(self, conversation_id: int) -> dict[int, list[CanonNote]]:
         """The look-ups of a conversation, by the answer that asked for them."""
@@ -178,13 +182,14 @@ class ConversationRepository:
         return found
 
     async def siblings(self, message: Message) -> list[int]:
-        """Ids of the answers under the same parent, oldest first, this one among them."""
+        """Ids of the answers under the same parent that were not deleted, oldest first."""
         query = select(Message.id).where(
             Message.conversation_id == message.conversation_id,
             Message.parent_id.is_(message.parent_id)
             if message.parent_id is None
             else Message.parent_id == message.parent_id,
             Message.role == message.role,
+            Message.deleted_at.is_(None),
         )
         return list(await self._session.scalars(query.order_by(Message.id)))
 
@@ -236,6 +241,34 @@ class ConversationRepository:
             await self._session.flush()
             return None
         else:
-            standing.rating, standing.created_at = rating, now()
+            standing.rating, standing.reason, standing.created_at = rating, None, now()
         await self._session.flush()
         return rating
+
+    async def dislike(self, message_id: int, member_id: int, reason: str | None) -> None:
+        """Set a member's verdict to -1, with a reason where there is one."""
+        await self.member(member_id)
+        # Written over rather than looked for first: a click and a form may come at once.
+        insert = postgresql.insert if self._session.get_bind().dialect.name == "postgresql" else sqlite.insert
+        statement = insert(Feedback).values(
+            message_id=message_id, member_id=member_id, rating=-1, reason=reason, created_at=now()
+        )
+        changes: dict[str, object] = {"rating": -1}
+        if reason is not None:
+            changes["reason"] = reason
+        await self._session.execute(
+            statement.on_conflict_do_update(index_elements=["message_id", "member_id"], set_=changes)
+        )
+
+
+@cache
+def _branch() -> Select[Message]:
+    """What finds the messages from the root down to `leaf_id`. Made once: making it takes longer than carrying it
+    out."""
+    leaf = select(Message.id, Message.parent_id, literal(0).label("height"))
+    path = leaf.where(Message.id == bindparam("leaf_id")).cte("path", recursive=True)
+    above = aliased(Message)
+    path = path.union_all(
+        select(above.id, above.parent_id, path.c.height + 1).join(path, above.id == path.c.parent_id)
+    )
+    return select(Message).join(path, Message.id == path.c.id).order_by(path.c.height.desc())

@@ -3,20 +3,24 @@ begun as a writer, so that a reader never finds, half-way, that it may not write
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncIterator
-from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
+from contextlib import asynccontextmanager, nullcontext
 from contextvars import ContextVar
-from typing import Any
+from typing import Any, cast
 
 from sqlalchemy import Connection, event
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker, create_async_engine
 
+from bot.database.patience import connecting
+from bot.database.sqlite_driver import OneTripConnection, create_sqlite_engine
+from bot.database.turns import Turns
 from bot.errors import BotError, SettingsError
 
 BUSY_TIMEOUT_MS = 15_000
+PATIENCE = 15.0
+"""Seconds for which a PostgreSQL that takes no connections is asked again; as long as SQLite's lock is waited for."""
 
 
 _inside: ContextVar[bool] = ContextVar("inside_a_transaction", default=False)
@@ -28,14 +32,14 @@ class NestedTransaction(BotError):
 
 class Database:
     """A connection pool and the transactions over it. SQLite has one writer, so there the tasks of a process take
-    turns in the order in which they came, instead of all asking the file again and again."""
+    turns (see `bot.database.turns`), instead of all asking the file again and again."""
 
     def __init__(self, engine: AsyncEngine) -> None:
         self.engine = engine
         self._sessions = async_sessionmaker(engine, expire_on_commit=False)
-        self._turn: AbstractAsyncContextManager[object] = (
-            asyncio.Lock() if engine.dialect.name == "sqlite" else nullcontext()
-        )
+        reading = engine.execution_options(sqlite_begin="BEGIN")
+        self._reading_sessions = async_sessionmaker(reading, expire_on_commit=False, autoflush=False)
+        self._turns = Turns() if engine.dialect.name == "sqlite" else None
 
     @property
     def dialect(self) -> str:
@@ -49,15 +53,30 @@ class Database:
         Raises:
             NestedTransaction: this task is in one already.
         """
+        turn = self._turns.taken() if self._turns is not None else nullcontext()
+        async with self._alone(), turn, self._sessions() as session, session.begin():
+            yield session
+
+    @asynccontextmanager
+    async def reading(self) -> AsyncIterator[AsyncSession]:
+        """One consistent look at the rows, in which nothing may be written. It waits for nobody's turn.
+
+        Raises:
+            NestedTransaction: this task is in one already.
+        """
+        async with self._alone(), self._reading_sessions() as session, session.begin():
+            yield session
+
+    @staticmethod
+    @asynccontextmanager
+    async def _alone() -> AsyncIterator[None]:
         if _inside.get():
             raise NestedTransaction
-        async with self._turn:
-            token = _inside.set(True)
-            try:
-                async with self._sessions() as session, session.begin():
-                    yield session
-            finally:
-                _inside.reset(token)
+        token = _inside.set(True)
+        try:
+            yield
+        finally:
+            _inside.reset(token)
 
 
 def _prepare_sqlite(engine: AsyncEngine) -> None:
@@ -73,11 +92,12 @@ def _prepare_sqlite(engine: AsyncEngine) -> None:
 
     @event.listens_for(engine.sync_engine, "begin")
     def _on_begin(connection: Connection) -> None:
-        connection.exec_driver_sql("BEGIN IMMEDIATE")
+        statement = connection.get_execution_options().get("sqlite_begin", "BEGIN IMMEDIATE")
+        cast("OneTripConnection", connection.connection.driver_connection).begin(statement)
 
 
-def create_engine(url: str) -> AsyncEngine:
-    """An engine for `url`.
+def create_engine(url: str, *, patience: float = PATIENCE) -> AsyncEngine:
+    """An engine for `url`; a server that is away is asked again for `patience` seconds.
 
     Raises:
         SettingsError: the address is not one of SQLite or PostgreSQL, or its driver is not installed.
@@ -89,18 +109,23 @@ def create_engine(url: str) -> AsyncEngine:
     if parsed.drivername not in {"sqlite+aiosqlite", "postgresql+asyncpg"}:
         raise SettingsError("DATABASE_URL must begin with sqlite+aiosqlite:// or postgresql+asyncpg://")
     try:
-        engine = create_async_engine(parsed, pool_pre_ping=parsed.drivername.startswith("postgresql"))
+        if parsed.drivername == "sqlite+aiosqlite":
+            engine = create_sqlite_engine(parsed)
+            _prepare_sqlite(engine)
+            return engine
+        import asyncpg  # type: ignore[import-untyped]
+
+        patiently = {"async_creator_fn": connecting(asyncpg.connect, patience)}
+        return create_async_engine(parsed, pool_pre_ping=True, connect_args=patiently)
     except ModuleNotFoundError as error:
         raise SettingsError(f"{error.name} is missing: pip install 'fanfabler[postgres]'") from None
-    if parsed.drivername == "sqlite+aiosqlite":
-        _prepare_sqlite(engine)
-    return engine
 
 
 @asynccontextmanager
-async def open_database(url: str) -> AsyncIterator[Database]:
-    """Open the database at `url`; its schema must be there already (`bot.database.schema.upgrade`)."""
-    engine = create_engine(url)
+async def open_database(url: str, *, patience: float = PATIENCE) -> AsyncIterator[Database]:
+    """Open the database at `url`; its schema must be there already (`bot.database.schema.upgrade`). `patience`: see
+    `create_engine`."""
+    engine = create_engine(url, patience=patience)
     try:
         yield Database(engine)
     finally:

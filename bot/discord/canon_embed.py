@@ -5,23 +5,23 @@ from __future__ import annotations
 import discord
 
 from bot.database.tables import CanonNote
+from bot.discord.colours import LOOKED_UP, WARNING
 from bot.text.safety import for_embed, for_title
 from bot.words import Words
 from model.languages import LANGUAGES
+from model.wikipedia import Page
 
-_WIKIPEDIA = discord.Colour(0x3366CC)
-_BUNDLED = discord.Colour(0x8A6D3B)
 _EXTRACT_LIMIT = 700
 
 
-def canon_embed(note: CanonNote, words: Words) -> discord.Embed:
+def canon_embed(note: CanonNote | Page, words: Words) -> discord.Embed:
     """The embed for a page, in the words of who asked."""
     from_wikipedia = note.source == "wikipedia"
     embed = discord.Embed(
         title=f"📖 {for_title(note.title, 200)}",
         url=note.url if from_wikipedia else None,
         description=for_embed(note.extract, _EXTRACT_LIMIT),
-        colour=_WIKIPEDIA if from_wikipedia else _BUNDLED,
+        colour=LOOKED_UP if from_wikipedia else WARNING,
     )
     if from_wikipedia:
         if note.thumbnail_url:

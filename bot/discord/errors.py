@@ -16,15 +16,23 @@ THREAD_EXISTS = 160004
 THREAD_LOCKED = 160005
 
 
+class NoThreadsHere(ThreadGone):
+    """Threads of the wanted kind cannot be opened in a channel of this kind."""
+
+
+class ThreadLocked(ThreadGone):
+    """Only moderators may write in this thread."""
+
+
 @contextmanager
 def translated() -> Iterator[None]:
     """Turn discord.py's exceptions into `StageError` (try again) and `ThreadGone` (do not)."""
     try:
         yield
-    except (discord.NotFound, discord.Forbidden) as error:
-        raise ThreadGone(f"Discord says {error.code}: {error.text}") from error
     except discord.HTTPException as error:
         if error.code == THREAD_LOCKED:
+            raise ThreadLocked(f"Discord says {error.code}: {error.text}") from error
+        if isinstance(error, (discord.NotFound, discord.Forbidden)):
             raise ThreadGone(f"Discord says {error.code}: {error.text}") from error
         raise StageError(f"Discord says {error.status}, {error.code}: {error.text}") from error
     except (aiohttp.ClientError, TimeoutError, OSError) as error:

@@ -6,11 +6,13 @@ from typing import TYPE_CHECKING
 
 import discord
 
+from bot.answers.language_check import language_of_opening
 from bot.conversations.repository import Opening
+from bot.discord.entering import enter
 from bot.discord.errors import translated
+from bot.discord.places import age_restricted, place_ids, role_ids
 from bot.text.safety import for_message, for_title
 from bot.words import Words
-from model.detection import detect_language
 from model.languages import language_for_locale
 
 if TYPE_CHECKING:
@@ -25,7 +27,7 @@ def language_of(text: str, locale: str | None) -> str:
     """The code of the language that a text is in, with the member's locale as the guess where it does not show."""
     prior = language_for_locale(locale) if locale else None
     code = prior.code if prior else None
-    return detect_language(text, prior=code) or code or "en"
+    return language_of_opening(text, code)
 
 
 def title_from(prompt: str) -> str:
@@ -53,25 +55,31 @@ class StoryStarter:
         """Open a thread on the message and queue the first answer; in a thread, answer there. Returns its id.
 
         Raises:
-            QueueFull, TooManyWaiting, StageError: nothing is left in the queue.
+            QueueFull, TooManyWaiting, QuotaReached, ChannelClosed, StageError: nothing is left in the queue.
         """
-        in_thread = isinstance(message.channel, discord.Thread)
+        here = message.channel if isinstance(message.channel, discord.Thread) else None
+        if here is not None:
+            await enter(here)
         opening = Opening(
             guild_id=message.guild.id if message.guild else None,
             channel_id=message.channel.id,
             opener_id=member.id,
             opener_name=member.display_name,
             locale=locale,
-            title=title_from(text),
+            title=here.name if here else title_from(text),
+            titled=here is not None,
             language=language_of(text, locale),
             language_fixed=False,
             private=False,
             text=text,
             source_message_id=message.id if member.id == message.author.id else None,
+            role_ids=role_ids(member),
+            place_ids=place_ids(message.channel),
+            age_restricted=age_restricted(message.channel),
         )
-        if in_thread:
-            await self._conversations.begin(opening, thread_id=message.channel.id)
-            return message.channel.id
+        if here is not None:
+            await self._conversations.begin(opening, thread_id=here.id)
+            return here.id
         queued = await self._conversations.begin(opening)
         try:
             with translated():

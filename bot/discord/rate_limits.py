@@ -1,11 +1,14 @@
-"""Discord's rate-limit headers, seen on every response through aiohttp's tracing."""
+"""Discord's rate limits: their headers on every response, by aiohttp's tracing, and how the global one ends."""
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Mapping
 from types import SimpleNamespace
+from typing import Any
 
 import aiohttp
+import discord
 
 Observer = Callable[[str, str, int, Mapping[str, str]], None]
 
@@ -21,3 +24,17 @@ def rate_limit_trace(observe: Observer) -> aiohttp.TraceConfig:
 
     trace.on_request_end.append(on_end)
     return trace
+
+
+def finish_requests(http: discord.http.HTTPClient) -> None:
+    """Let every request that was begun come to its end, also where whoever waits for it is cancelled.
+
+    While the global limit lasts discord.py (2.7) holds all requests back, until the one that met the limit has slept
+    it out. Cancelled in its sleep it would never let them go, and the bot would stand still for good.
+    """
+    request = http.request
+
+    async def whole(*arguments: Any, **named: Any) -> Any:
+        return await asyncio.shield(request(*arguments, **named))
+
+    http.request = whole  # type: ignore[method-assign]

@@ -5,7 +5,9 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import math
 from collections import defaultdict
+from collections.abc import Sequence
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 
@@ -13,23 +15,27 @@ import discord
 
 from bot.answers.stage import Phase
 from bot.answers.store import Work
+from bot.conversations.errors import AlreadyAStory
+from bot.conversations.lifecycle import same_title
 from bot.conversations.repository import ConversationRepository
-from bot.conversations.service import AlreadyAStory
 from bot.database.connection import Database
 from bot.database.tables import CanonNote, Conversation, DeliveryKind
 from bot.discord import errors
 from bot.discord.canon_embed import canon_embed
 from bot.discord.controls import controls
-from bot.discord.errors import translated
+from bot.discord.errors import NoThreadsHere, translated
+from bot.discord.places import age_restricted
 from bot.discord.posts import DeliveryLog, Post, text_hash
 from bot.errors import ThreadGone
+from bot.text.length import utf16_units
 from bot.text.safety import for_message, for_title
-from bot.text.splitting import split
+from bot.text.splitting import MESSAGE_LIMIT, split
 from bot.words import words_for
 
 log = logging.getLogger(__name__)
 
 NOBODY = discord.AllowedMentions.none()
+_RENAME_SECONDS = 10.0
 
 
 class DiscordScene:
@@ -52,18 +58,27 @@ class DiscordScene:
         """The thread's id."""
         return str(self._channel_id)
 
+    @property
+    def age_restricted(self) -> bool:
+        """Whether Discord lets only adults into the thread's channel, as far as the client knows it."""
+        channel = self._client.get_channel(self._channel_id)
+        return age_restricted(channel or self._client.get_channel(self._work.conversation.channel_id))
+
+    def cost(self, text: str) -> int:
+        """One for the last message that there is, which changes, and one for each that is new."""
+        messages = math.ceil(utf16_units(text) / MESSAGE_LIMIT)
+        return 1 + max(0, messages - max(1, len(self._posts or ())))
+
+    async def prepare(self, text: str) -> None:
+        """Look what was sent before, and write down what is about to be."""
+        with translated():
+            await self._posts_for(_parts(text, growing=True))
+
     async def show(self, text: str, phase: Phase) -> None:
         """Split the text, edit what changed, send what is new, delete what is too much."""
-        growing = phase is Phase.WRITING
-        safe = for_message(text, growing=growing)
-        parts = [part.text for part in split(safe, growing=growing)] or ["✍️ …"]
+        parts = _parts(text, growing=phase is Phase.WRITING)
         with translated():
-            posts = await self._known_posts()
-            if len(parts) > len(posts):
-                fresh = list(enumerate(parts))[len(posts) :]
-                posts += await self._deliveries.intend(
-                    self._work.answer.id, DeliveryKind.TEXT, self._channel_id, fresh
-                )
+            posts = await self._posts_for(parts)
             for number, (post, part) in enumerate(zip(posts, parts, strict=False), 1):
                 await self._put(post, part, phase if number == len(parts) else None)
             for post in reversed(posts[len(parts) :]):  # so that a kill in between leaves no gap
@@ -92,18 +107,25 @@ class DiscordScene:
         with suppress(discord.HTTPException, OSError, TimeoutError):
             await self._channel.typing()
 
-    async def _known_posts(self) -> list[Post]:
+    async def _posts_for(self, parts: Sequence[str]) -> list[Post]:
+        """At least as many posts as there are parts, those that were sent before in front."""
+        answer_id = self._work.answer.id
         if self._posts is None:
-            self._posts = await self._deliveries.posts(self._work.answer.id, DeliveryKind.TEXT)
-            for post in self._posts:
-                if post.discord_id is None:
-                    await self._find_unconfirmed(post)
+            known, fresh = await self._deliveries.know_or_intend(answer_id, self._channel_id, parts)
+            for post in known:
+                post.doubtful = post.discord_id is None and not await self._find_unconfirmed(post)
+            self._posts = known + fresh
+        elif len(parts) > len(self._posts):
+            more = list(enumerate(parts))[len(self._posts) :]
+            self._posts += await self._deliveries.intend(answer_id, DeliveryKind.TEXT, self._channel_id, more)
         return self._posts
 
     async def _find_unconfirmed(self, post: Post, title: str | None = None) -> bool:
         """Look in the thread for a message that was sent by a process that died before it could note so."""
+        hashed = await self._deliveries.look_again(post)
+        if post.discord_id is not None:
+            return True
         known = await self._deliveries.confirmed_in(self._channel_id)
-        hashed = await self._deliveries.text_of(post)
         since = datetime.fromtimestamp(post.created, UTC) - timedelta(seconds=10)
         me = self._client.user.id if self._client.user else 0
         async for message in self._channel.history(limit=100, after=since, oldest_first=True):
@@ -134,6 +156,9 @@ class DiscordScene:
                 suppress_embeds=True,
             )  # fmt: skip
             await self._deliveries.sent(post, sent.id, text)
+            if post.doubtful and sent.content.strip() != text.strip():
+                await self._edit(post, text, view)
+            post.doubtful = False
         post.shown = (text, phase)
 
     async def _edit(self, post: Post, text: str, view: discord.ui.View | None) -> None:
@@ -149,10 +174,7 @@ class DiscordScene:
             await message.edit(content=text, view=view, allowed_mentions=NOBODY)
 
     async def _remove(self, post: Post) -> None:
-        if post.discord_id is not None:
-            with suppress(discord.NotFound):
-                await self._channel.get_partial_message(post.discord_id).delete()
-        await self._deliveries.forget(post)
+        await delete_post(self._channel, self._deliveries, post)
 
     def _view(self, phase: Phase | None) -> discord.ui.View | None:
         if phase is None:
@@ -176,12 +198,57 @@ class DiscordStage:
         """Whether the client sees that server."""
         return guild_id is None or self._client.get_guild(guild_id) is not None
 
+    def removed_by_us(self, discord_id: int) -> bool:
+        """Whether it was this process that deleted the message that Discord says is gone; asked once a message."""
+        return self._deliveries.removed_by_us(discord_id)
+
+    async def rename(self, conversation: Conversation, title: str) -> str:
+        """Give the thread this title, unless somebody has given it another meanwhile. Returns what it is called now.
+
+        Raises:
+            StageError: Discord did not take it. It lets a thread be renamed twice in ten minutes, and discord.py
+                would wait out the rest of them.
+        """
+        with translated():
+            thread_id = conversation.thread_id or 0
+            thread = self._client.get_channel(thread_id) or await self._client.fetch_channel(thread_id)
+            if not isinstance(thread, discord.Thread):
+                raise ThreadGone(f"{thread_id} is no thread")
+            if not same_title(thread.name, thread_title(conversation)):
+                return thread.name
+            async with asyncio.timeout(_RENAME_SECONDS):
+                await thread.edit(name=title)
+            return title
+
+    async def wake(self, thread_id: int) -> None:
+        """Take a thread out of the archive, where it is in it; best effort."""
+        with suppress(discord.HTTPException):
+            await self._client.http.edit_channel(thread_id, archived=False)
+
+    async def archive(self, thread_id: int) -> None:
+        """Put a thread that the bot opened into the archive; others are left to those who opened them. Best effort."""
+        thread = self._client.get_channel(thread_id)
+        me = self._client.user
+        if isinstance(thread, discord.Thread) and me is not None and thread.owner_id == me.id:
+            with suppress(discord.HTTPException):
+                await thread.edit(archived=True)
+
+    async def withdraw(self, answer_id: int) -> None:
+        """Take down all of an answer's messages."""
+        posts = await self._deliveries.posts(answer_id, DeliveryKind.TEXT)
+        with translated():
+            for post in reversed(posts):
+                channel = self._client.get_partial_messageable(post.channel_id)
+                await delete_post(channel, self._deliveries, post)
+
     async def open(self, work: Work) -> DiscordScene:
         """The answer's place in its thread."""
         await self._client.wait_until_ready()
-        with translated():
-            channel_id = await self.open_thread(work.conversation.id)
-        async with self._database.transaction() as session:
+        channel_id = work.conversation.thread_id
+        if channel_id is None:
+            with translated():
+                channel_id = await self.open_thread(work.conversation.id)
+        async with self._database.reading() as session:
             siblings = await ConversationRepository(session).siblings(work.answer)
         return DiscordScene(self._client, self._deliveries, work, channel_id, siblings)
 
@@ -202,9 +269,9 @@ class DiscordStage:
         """Open the thread on Discord."""
         parent = self._client.get_channel(conversation.channel_id)
         parent = parent or await self._client.fetch_channel(conversation.channel_id)
-        title = for_title(conversation.title, 100) or "FanFabler"
-        if not isinstance(parent, discord.TextChannel):
-            raise ThreadGone(f"threads cannot be opened in a {type(parent).__name__}")
+        title = thread_title(conversation)
+        if not isinstance(parent, discord.TextChannel) or (conversation.private and parent.is_news()):
+            raise NoThreadsHere
         if conversation.private:
             thread = await parent.create_thread(
                 name=title, type=discord.ChannelType.private_thread, invitable=False
@@ -212,7 +279,10 @@ class DiscordStage:
             await thread.add_user(discord.Object(conversation.opener_id))
             return thread.id
         if conversation.starter_message_id is None:
-            return (await parent.create_thread(name=title, type=discord.ChannelType.public_thread)).id
+            public = (
+                discord.ChannelType.news_thread if parent.is_news() else discord.ChannelType.public_thread
+            )
+            return (await parent.create_thread(name=title, type=public)).id
         starter = parent.get_partial_message(conversation.starter_message_id)
         try:
             return (await starter.create_thread(name=title)).id
@@ -228,3 +298,23 @@ class DiscordStage:
         async with self._database.transaction() as session:
             holder = await ConversationRepository(session).by_thread(conversation.starter_message_id or 0)
         return holder is not None and holder.id != conversation.id
+
+
+def _parts(text: str, *, growing: bool) -> list[str]:
+    """A text as the messages that show it."""
+    safe = for_message(text, growing=growing)
+    return [part.text for part in split(safe, growing=growing)] or ["✍️ …"]
+
+
+def thread_title(conversation: Conversation) -> str:
+    """What a thread is called."""
+    return for_title(conversation.title, 100) or "FanFabler"
+
+
+async def delete_post(channel: discord.PartialMessageable, log_: DeliveryLog, post: Post) -> None:
+    """Delete a message of ours, and know it for our doing when Discord tells of it."""
+    if post.discord_id is not None:
+        log_.removing(post.discord_id)
+        with suppress(discord.NotFound):
+            await channel.get_partial_message(post.discord_id).delete()
+    await log_.forget(post)

@@ -5,13 +5,22 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import re
+from functools import partial
 from typing import TYPE_CHECKING
+from weakref import WeakValueDictionary
 
 import discord
 from discord.ext import commands
 
-from bot.conversations.service import Said
+from bot import request_ids
+from bot.conversations.tree import Branched
+from bot.conversations.turns import Said
+from bot.database.patience import EVENT_PATIENCE, persist, persisting
+from bot.discord.absence import AbsenceReview
+from bot.discord.notices import branch_notice, remark, show_branch
+from bot.discord.places import roles_of_author
+from bot.discord.reading import Reading
+from bot.discord.refusals import REFUSALS
 from bot.discord.replies import NOBODY, explain
 from bot.errors import BotError, QueueFull, TooManyWaiting
 from bot.words import words_for
@@ -28,48 +37,81 @@ _ORDINARY = (discord.MessageType.default, discord.MessageType.reply)
 class ThreadListener(commands.Cog):
     """Turns gateway events into requests."""
 
-    def __init__(self, client: FanFabler, parts: Parts) -> None:
+    def __init__(self, client: FanFabler, parts: Parts, absence: AbsenceReview) -> None:
         self._client = client
         self._parts = parts
+        self._absence = absence
         self._catching_up = asyncio.Lock()
+        self._turns: WeakValueDictionary[int, asyncio.Lock] = WeakValueDictionary()
 
     @commands.Cog.listener()
     async def on_message(self, message: discord.Message) -> None:
         """A message anywhere that the bot can read."""
         if message.author.bot or message.guild is None or message.type not in _ORDINARY:
             return
+        request_ids.begin(f"message-{message.id}")
         try:
-            if isinstance(message.channel, discord.Thread) and await self._said(message):
+            # A thread that the gateway has not told of yet comes as a bare messageable.
+            maybe_ours = isinstance(message.channel, (discord.Thread, discord.PartialMessageable))
+            if maybe_ours and await self._said_in_turn(message):
                 return
             if self._client.user in message.mentions:
-                await self._mentioned(message)
+                await persist(partial(self._mentioned, message), EVENT_PATIENCE)
         except BotError as error:
-            if not isinstance(error, (QueueFull, TooManyWaiting)):
+            if not isinstance(error, (QueueFull, TooManyWaiting, *REFUSALS)):
                 log.warning("could not take message %s: %s", message.id, error)
             await self._refuse(message, error)
             await self._parts.conversations.note_seen(message.channel.id, message.id)
+
+    async def _said_in_turn(self, message: discord.Message) -> bool:
+        """`_said`, after what was said there before, and again where the database fails: a later message that is known
+        would keep an earlier one from being read up on."""
+        turn = self._turns.setdefault(message.channel.id, asyncio.Lock())
+        async with turn:
+            return await persist(partial(self._said, message), EVENT_PATIENCE)
 
     async def _said(self, message: discord.Message) -> bool:
         """A message in a thread of ours. Returns whether it is ours, answered or not."""
         if not await self._parts.conversations.holds(message.channel.id):
             return False
-        if message.content.strip():
-            await self._parts.conversations.say(
+        if message.content:
+            await self._parts.conversations.expect_room(message.channel.id, message.id)
+        await self._absence.before(message)
+        reading = await self._parts.reader.read(message, self._client.user)
+        if reading.text:
+            replied = message.reference if message.type is discord.MessageType.reply else None
+            queued = await self._parts.conversations.say(
                 Said(
                     thread_id=message.channel.id,
                     message_id=message.id,
                     author_id=message.author.id,
                     author_name=message.author.display_name,
-                    text=message.content,
+                    text=reading.text,
+                    role_ids=await roles_of_author(message),
+                    replies_to=replied.message_id if replied is not None else None,
                 )
             )
+            if queued is None:
+                return True
+            if queued.branched is not None:
+                await self._branched(message, queued.branched)
+        await self._apologise(message, reading)
         return True
+
+    async def _branched(self, message: discord.Message, branched: Branched) -> None:
+        """A reply to an older answer has moved the story there: say so, and show that branch."""
+        words = words_for(await self._locale_of(message))
+        await remark(self._client, message.channel.id, branch_notice(words, branched))
+        await show_branch(self._client, self._parts, branched)
 
     async def _mentioned(self, message: discord.Message) -> None:
         """Somebody called the bot in a channel: that begins a story."""
-        me = self._client.user
-        text = re.sub(rf"<@!?{me.id if me else 0}>", "", message.content).strip()
-        if not text:
+        reading = await self._parts.reader.read(message, self._client.user)
+        if reading.text:
+            await self._parts.starter.from_message(
+                message, reading.text, message.author, self._locale(message)
+            )
+        else:
             words = words_for(self._locale(message))
             await message.reply(
                 words.say(
@@ -77,12 +119,28 @@ class ThreadListener(commands.Cog):
                 ),
                 allowed_mentions=NOBODY,
             )
+        await self._apologise(message, reading)
+
+    async def _apologise(self, message: discord.Message, reading: Reading) -> None:
+        """Say which files were not read."""
+        if not reading.left_out:
             return
-        await self._parts.starter.from_message(message, text, message.author, self._locale(message))
+        words = words_for(await self._locale_of(message))
+        try:
+            await message.reply(self._parts.reader.apology(words, reading), allowed_mentions=NOBODY)
+        except discord.HTTPException as failure:
+            log.info("could not answer message %s: %s", message.id, failure)
+
+    async def _locale_of(self, message: discord.Message) -> str | None:
+        """What to speak to a message's author in: their own language where it is known, the story's, the server's."""
+        known = await self._parts.conversations.locale_in(message.channel.id, message.author.id)
+        return known or self._locale(message)
 
     async def _refuse(self, message: discord.Message, error: BotError) -> None:
         try:
-            await message.reply(explain(words_for(self._locale(message)), error), allowed_mentions=NOBODY)
+            words = words_for(await self._locale_of(message))
+            async with self._parts.pace.beside(str(message.channel.id)):
+                await message.reply(explain(words, error), allowed_mentions=NOBODY)
         except discord.HTTPException as failure:
             log.info("could not answer message %s: %s", message.id, failure)
 
@@ -94,6 +152,7 @@ class ThreadListener(commands.Cog):
     @commands.Cog.listener()
     async def on_ready(self) -> None:
         """Connected, perhaps again: read what was written meanwhile."""
+        self._absence.connected()
         await self._catch_up()
 
     @commands.Cog.listener()
@@ -117,17 +176,20 @@ class ThreadListener(commands.Cog):
                     log.exception("could not read up on thread %s", thread_id)
 
     @commands.Cog.listener()
+    @persisting(EVENT_PATIENCE)
     async def on_raw_thread_delete(self, payload: discord.RawThreadDeleteEvent) -> None:
         """A thread was deleted."""
         await self._parts.conversations.lose_thread(payload.thread_id)
 
     @commands.Cog.listener()
+    @persisting(EVENT_PATIENCE)
     async def on_thread_remove(self, thread: discord.Thread) -> None:
         """The bot was taken out of a thread: a private one it can no longer see."""
         if thread.is_private():
             await self._parts.conversations.lose_thread(thread.id)
 
     @commands.Cog.listener()
+    @persisting(EVENT_PATIENCE)
     async def on_guild_remove(self, guild: discord.Guild) -> None:
         """The bot was removed from a server."""
         await self._parts.conversations.lose_guild(guild.id)

@@ -14,8 +14,13 @@ from simcord.backend.access import can_access_channel
 from simcord.backend.models import Channel
 
 from bot.preview.simcord_live import LivePreview
+from model.languages import LANGUAGES
 
 LOCALES: tuple[str, ...] = tuple(sorted(locale.value for locale in discord.Locale))
+BEYOND: dict[str, str] = {
+    code: language.own_name for code, language in LANGUAGES.items() if not language.discord_locales
+}
+"""Code → own name of the languages that Discord's interface has not, whose words can be looked at here all the same."""
 FOLLOW_WITHIN = 120.0  # seconds after an action in which a new thread is taken for its outcome
 
 
@@ -42,6 +47,7 @@ class LivePage:
             "bot": self._backend.bot_user.name,
             "locale": self._backend.locales.get(viewer.id, "en-US"),
             "locales": LOCALES,
+            "beyond": BEYOND,
             "messageCommands": self._message_commands(viewer, here),
         }
 
@@ -53,7 +59,7 @@ class LivePage:
     async def set_locale(self, page: str, body: Mapping[str, Any]) -> dict[str, Any]:
         """Change the language of the viewer's Discord; the bot is told it with each interaction."""
         locale = body.get("locale")
-        if locale not in LOCALES:
+        if locale not in (*LOCALES, *BEYOND):
             raise SetupError("Discord has no such language")
         viewer, _, _ = self._preview.state_of(page)
         self._backend.set_locale(viewer.id, str(locale))

@@ -14,6 +14,7 @@ from rich.panel import Panel
 
 from bot.application import build_bot, open_foundation
 from bot.preview.session import open_preview, require_packages
+from bot.preview.world import GUILD_ID
 from bot.running import until_signal
 from bot.settings import Settings
 
@@ -38,11 +39,14 @@ def _make_folder(folder: Path, *, fresh: bool) -> None:
 
 
 def _for_preview(settings: Settings, folder: Path, preset: str | None) -> Settings:
-    """The settings with a database of the preview's own, and the small model unless another is named."""
+    """The settings with a database of the preview's own, and the small model unless another is named. Whoever looks at
+    the page runs the bot, so its server is the operator's."""
     return settings.model_copy(
         update={
             "database_url": f"sqlite+aiosqlite:///{folder / 'fanfabler.db'}",
+            "deletion_log": None,
             "preset": preset or settings.preset or PRESET,
+            "operator_guild_ids": (GUILD_ID,),
         }
     )
 

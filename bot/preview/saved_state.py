@@ -11,7 +11,7 @@ import pickle
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -41,7 +41,7 @@ class SavedState:
     """What one process leaves to the next: simcord's backend and the secret of the page's address."""
 
     backend: Backend
-    secret: str
+    secret: str = field(repr=False)
 
 
 class _StateUnpickler(pickle.Unpickler):

@@ -8,7 +8,7 @@ import logging
 import secrets
 from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -38,7 +38,7 @@ class RunningPreview:
     """A preview that is open. `url` holds a secret: whoever has it can act as the members.
     `notice` is a sentence for the person where the page is not live."""
 
-    url: str
+    url: str = field(repr=False)
     env: Env
     world: World
     restored: bool

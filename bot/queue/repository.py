@@ -1,4 +1,4 @@
-"""The queue's rows: enqueue, claim, hold, end. Fair by turns: the member served longest ago goes first, then age.
+"""The queue's rows: enqueue, claim, hold, end. Fair by turns: who asked or was served longest ago goes first.
 
 Claiming is one statement on SQLite, and `FOR UPDATE SKIP LOCKED` on PostgreSQL; a partial unique index keeps one
 running answer a conversation. Flushes, never commits: who opened the transaction does."""
@@ -8,16 +8,44 @@ from __future__ import annotations
 import os
 import secrets
 import socket
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
+from functools import cache
 
-from sqlalchemy import and_, func, or_, select, update
+from sqlalchemy import (
+    ColumnElement,
+    Integer,
+    Select,
+    String,
+    and_,
+    bindparam,
+    case,
+    event,
+    func,
+    or_,
+    select,
+    update,
+)
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import aliased
+from sqlalchemy.sql.dml import ReturningUpdate
 
-from bot.database.tables import Conversation, Job, JobKind, JobStatus, Member, Message, MessageStatus, now
-from bot.errors import QueueFull, TooManyWaiting
+from bot.database.tables import (
+    Conversation,
+    Job,
+    JobKind,
+    JobStatus,
+    Member,
+    Message,
+    MessageStatus,
+    UtcDateTime,
+    now,
+)
+from bot.errors import QueueDraining, QueueFull, TooManyWaiting
+from bot.limits.concurrency import guild_has_room, overfills, overfills_member
+from bot.metrics.events import Events, Outcome
+from bot.queue.pauses import Pauses, is_held
 
 MAX_ATTEMPTS = 3
 # How long a request waits for a worker that is away before it is given up, visibly.
@@ -37,10 +65,21 @@ class Limits:
 
 @dataclass(frozen=True)
 class Place:
-    """Where a job stands: 1 is next. `seconds` is None until an answer has been timed."""
+    """Where a job stands: 1 is next. `seconds` is None until an answer has been timed, and while a pause keeps the job
+    from being begun (`held`)."""
 
     position: int
     seconds: float | None
+    held: bool = False
+
+
+@dataclass(frozen=True)
+class Load:
+    """How much is in the queue now; `oldest_seconds` is how long the one that waits longest has waited."""
+
+    running: int
+    waiting: int
+    oldest_seconds: float
 
 
 def new_owner() -> str:
@@ -66,11 +105,12 @@ def is_dead(owner: str) -> bool:
 
 
 class JobQueue:
-    """The queue, over one transaction."""
+    """The queue, over one transaction. `events` are told of the answers that end in the queue, once that holds."""
 
-    def __init__(self, session: AsyncSession, limits: Limits) -> None:
+    def __init__(self, session: AsyncSession, limits: Limits, events: Events | None = None) -> None:
         self._session = session
         self._limits = limits
+        self._events = events
 
     async def add(
         self,
@@ -81,15 +121,19 @@ class JobQueue:
         guild_id: int | None,
         locale: str | None,
         kind: JobKind = JobKind.ANSWER,
+        member_concurrency: int | None = None,
     ) -> Job:
-        """Queue one answer.
+        """Queue one answer; `member_concurrency` is how many of its member's may be written at the same time, where
+        a quota says so.
 
         Raises:
+            QueueDraining: nothing more is taken just now.
             QueueFull: there is no room at all.
             TooManyWaiting: this member has enough waiting.
         """
-        waiting = await self._count(Job.status == JobStatus.QUEUED)
-        if waiting >= self._limits.queue:
+        if await Pauses(self._session).drains(guild_id):
+            raise QueueDraining
+        if await self.is_full():
             raise QueueFull
         own = await self._count(Job.status == JobStatus.QUEUED, Job.member_id == member_id)
         if own >= self._limits.member_waiting:
@@ -101,10 +145,15 @@ class JobQueue:
             guild_id=guild_id,
             locale=locale,
             kind=kind,
+            member_concurrency=member_concurrency,
         )
         self._session.add(job)
         await self._session.flush()
         return job
+
+    async def is_full(self) -> bool:
+        """Whether as many wait as may."""
+        return await self._count(Job.status == JobStatus.QUEUED) >= self._limits.queue
 
     async def _count(self, *conditions: object) -> int:
         query = select(func.count()).select_from(Job).where(*conditions)  # type: ignore[arg-type]
@@ -119,50 +168,26 @@ class JobQueue:
                 instant (PostgreSQL only); claim again in a new transaction.
         """
         moment = now()
-        running = aliased(Job)
-        member_running = (
-            select(func.count())
-            .where(running.member_id == Job.member_id, running.status == JobStatus.RUNNING)
-            .correlate(Job)
-            .scalar_subquery()
-        )
-        conversation_busy = (
-            select(running.id)
-            .where(running.conversation_id == Job.conversation_id, running.status == JobStatus.RUNNING)
-            .correlate(Job)
-            .exists()
-        )
-        turn = (
-            select(Job.id)
-            .join(Member, Member.id == Job.member_id)
-            .where(
-                Job.status == JobStatus.QUEUED,
-                or_(Job.not_before.is_(None), Job.not_before <= moment),
-                member_running < self._limits.member_running,
-                ~conversation_busy,
-            )
-            .order_by(Member.last_claimed_at.asc().nulls_first(), Job.created_at, Job.id)
-            .limit(1)
-            .with_for_update(skip_locked=True)
-        )
-        statement = (
-            update(Job)
-            .where(Job.id == turn.scalar_subquery(), Job.status == JobStatus.QUEUED)
-            .values(
-                status=JobStatus.RUNNING,
-                lease_owner=f"{owner}:{secrets.token_hex(4)}",
-                lease_until=moment + lease,
-                attempts=Job.attempts + 1,
-                started_at=func.coalesce(Job.started_at, moment),
-            )
-            .returning(Job)
-            .execution_options(synchronize_session=False, populate_existing=True)
-        )
-        job = (await self._session.scalars(statement)).one_or_none()
-        if job is not None:
+        values = {
+            "at_moment": moment,
+            "new_owner": f"{owner}:{secrets.token_hex(4)}",
+            "new_lease": moment + lease,
+            "member_room": self._limits.member_running,
+        }
+        job = (await self._session.scalars(_claim(), values)).one_or_none()
+        if job is None:
+            return None
+        one_too_many = await overfills(self._session, job)
+        if not one_too_many:
             await self._session.execute(
                 update(Member).where(Member.id == job.member_id).values(last_claimed_at=moment)
             )
+            one_too_many = await overfills_member(self._session, job, self._limits.member_running)
+        if one_too_many:
+            job.started_at = job.started_at if job.attempts > 1 else None
+            self.put_back(job, fault=False)
+            await self._session.flush()
+            return None
         return job
 
     async def hold(self, leases: Mapping[int, str], lease: timedelta) -> set[int]:
@@ -190,6 +215,7 @@ class JobQueue:
                 continue
             if job.attempts >= MAX_ATTEMPTS and not dead:
                 self.end(job, JobStatus.FAILED, "stalled too often")
+                self._tell("failed", job)
                 answer = await self._session.get_one(Message, job.answer_id)
                 answer.status = MessageStatus.FAILED
                 failed.append(job)
@@ -200,7 +226,12 @@ class JobQueue:
 
     async def owned(self, claimed: Job) -> Job | None:
         """The job's row, locked, if it is still held by the lease under which it was claimed."""
-        query = (
+        return (await self._session.scalars(self.held(claimed))).one_or_none()
+
+    @staticmethod
+    def held(claimed: Job) -> Select[Job]:
+        """What selects, and locks, the job's row, if it is still held by the lease under which it was claimed."""
+        return (
             select(Job)
             .where(
                 Job.id == claimed.id,
@@ -209,7 +240,6 @@ class JobQueue:
             )
             .with_for_update()
         )
-        return (await self._session.scalars(query)).one_or_none()
 
     def put_back(self, job: Job, *, after: float = 0.0, fault: bool = True, away: bool = False) -> bool:
         """Queue the job again, `after` seconds at the earliest. False where it was put back too often for a fault, or
@@ -245,9 +275,25 @@ class JobQueue:
             return None
         job.cancel_requested = True
         if job.status == JobStatus.QUEUED:
-            self.end(job, JobStatus.CANCELLED)
+            self.cancel(job)
         await self._session.flush()
         return job
+
+    def cancel(self, job: Job, reason: str | None = None) -> None:
+        """End a job that nobody has begun."""
+        self.end(job, JobStatus.CANCELLED, reason)
+        self._tell("cancelled", job)
+
+    def _tell(self, outcome: Outcome, job: Job) -> None:
+        """What ended here is counted when the transaction is committed, and not where it is rolled back."""
+        if (events := self._events) is not None:
+            seconds = (now() - job.created_at).total_seconds()
+            event.listen(
+                self._session.sync_session,
+                "after_commit",
+                lambda _: events.ended(outcome, seconds),
+                once=True,
+            )
 
     async def cancelled_among(self, job_ids: Sequence[int]) -> set[int]:
         """Those of these jobs that a member wants stopped."""
@@ -256,19 +302,34 @@ class JobQueue:
 
     async def waiting(self) -> list[int]:
         """Ids of the queued jobs in the order of their turns, as far as it can be foreseen: by rounds, each
-        member once a round, the member served longest ago first."""
+        member once a round, in the same order each; last of all those that a pause holds up."""
         turn = func.row_number().over(partition_by=Job.member_id, order_by=(Job.created_at, Job.id))
+        first = func.min(_due()).over(partition_by=Job.member_id)
         query = (
             select(Job.id)
             .join(Member, Member.id == Job.member_id)
             .where(Job.status == JobStatus.QUEUED)
-            .order_by(turn, Member.last_claimed_at.asc().nulls_first(), Job.created_at, Job.id)
+            .order_by(is_held(), turn, first, Job.created_at, Job.id)
         )
         return list(await self._session.scalars(query))
+
+    async def held_up(self) -> set[int]:
+        """Ids of the queued jobs that a pause keeps from being begun."""
+        query = select(Job.id).where(Job.status == JobStatus.QUEUED, is_held())
+        return set(await self._session.scalars(query))
 
     async def running(self) -> int:
         """How many answers are being written."""
         return await self._count(Job.status == JobStatus.RUNNING)
+
+    async def load(self) -> Load:
+        """How much there is of everything."""
+        oldest = await self._session.scalar(
+            select(func.min(Job.created_at)).where(Job.status == JobStatus.QUEUED)
+        )
+        waited = (now() - oldest).total_seconds() if oldest else 0.0
+        waiting = await self._count(Job.status == JobStatus.QUEUED)
+        return Load(await self.running(), waiting, max(0.0, waited))
 
     async def threads_of(self, member_id: int) -> list[tuple[int, int | None]]:
         """A member's queued jobs, each with its thread."""
@@ -296,14 +357,71 @@ class JobQueue:
         return sum(spans) / len(spans) if spans else None
 
 
+def _due() -> ColumnElement[datetime]:
+    """Since when it is a job's turn: since it was asked for, or since its member was last served, whichever is later.
+    So members take turns, and nobody is passed by those who come after, whether or not they were ever served."""
+    return case((Member.last_claimed_at > Job.created_at, Member.last_claimed_at), else_=Job.created_at)
+
+
+@cache
+def _claim() -> ReturningUpdate[Job]:
+    """What takes the job whose turn it is. Made once: making it takes longer than carrying it out."""
+    running = aliased(Job)
+    moment = bindparam("at_moment", type_=UtcDateTime)
+    member_running = (
+        select(func.count())
+        .where(running.member_id == Job.member_id, running.status == JobStatus.RUNNING)
+        .correlate(Job)
+        .scalar_subquery()
+    )
+    conversation_busy = (
+        select(running.id)
+        .where(running.conversation_id == Job.conversation_id, running.status == JobStatus.RUNNING)
+        .correlate(Job)
+        .exists()
+    )
+    turn = (
+        select(Job.id)
+        .join(Member, Member.id == Job.member_id)
+        .where(
+            Job.status == JobStatus.QUEUED,
+            or_(Job.not_before.is_(None), Job.not_before <= moment),
+            member_running < func.coalesce(Job.member_concurrency, bindparam("member_room", type_=Integer)),
+            ~conversation_busy,
+            guild_has_room(),
+            ~is_held(),
+        )
+        .order_by(_due(), Job.created_at, Job.id)
+        .limit(1)
+        .with_for_update(skip_locked=True)
+    )
+    return (
+        update(Job)
+        .where(Job.id == turn.scalar_subquery(), Job.status == JobStatus.QUEUED)
+        .values(
+            status=JobStatus.RUNNING,
+            lease_owner=bindparam("new_owner", type_=String),
+            lease_until=bindparam("new_lease", type_=UtcDateTime),
+            attempts=Job.attempts + 1,
+            started_at=func.coalesce(Job.started_at, moment),
+        )
+        .returning(Job)
+        .execution_options(synchronize_session=False, populate_existing=True)
+    )
+
+
 def place_of(
-    job_id: int, waiting: Sequence[int], seconds_per_answer: float | None, slots: int
+    job_id: int,
+    waiting: Sequence[int],
+    seconds_per_answer: float | None,
+    slots: int,
+    held: Collection[int] = (),
 ) -> Place | None:
     """The place of a job among the waiting, and the seconds until its turn with `slots` answers written at a
-    time, each taking `seconds_per_answer`; None where it waits no more."""
+    time, each taking `seconds_per_answer`; None where it waits no more. `held` are those that a pause holds up."""
     if job_id not in waiting:
         return None
     position = waiting.index(job_id) + 1
-    if seconds_per_answer is None:
-        return Place(position, None)
+    if seconds_per_answer is None or job_id in held:
+        return Place(position, None, held=job_id in held)
     return Place(position, position * seconds_per_answer / max(1, slots))

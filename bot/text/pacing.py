@@ -24,7 +24,7 @@ _AIM = 0.7
 # A first text shorter than this many UTF-8 bytes (a few words, half a dozen CJK letters) waits for more to come,
 _FIRST_BYTES = 20
 # but for no more than this many seconds.
-_FIRST_WAIT = 0.15
+_FIRST_WAIT = 0.1
 # After a refusal everywhere the rate is halved, and grows again by this share of the full one in a second.
 _RECOVERY = 0.1
 # A bucket that refused this often in `_FORGIVEN` seconds gets no middle edits any more, only the final text.
@@ -141,6 +141,15 @@ class Budget:
         self._forget(now)
         self._sent.extend([now] * requests)
 
+    def spare(self, now: float) -> bool:
+        """Whether there is room for what nobody waits for: half of the rate is free, and no text stands in line."""
+        self._forget(now)
+        return (
+            now >= self._blocked_until
+            and len(self._sent) < self._allowed(now) / 2
+            and not any(now - asked < _WINDOW for _, asked in self._urgent.values())
+        )
+
     def observe(self, bucket: str, limit: RateLimit, now: float) -> None:
         """Take note of what the headers of an answer said."""
         if limit.everywhere and limit.retry_after is not None:
@@ -253,6 +262,18 @@ class Pacer:
         if finished:
             return self._ask(now, text, requests, Action.FINAL)
         return self._first(now, text, requests) if self._shown is None else self._next(now, text, requests)
+
+    def ready_at(self, now: float, text: str) -> float:
+        """When `text` may be shown, as far as this answer itself goes; infinity where there is nothing new in it.
+        Takes nothing: what has to be done before a text is shown is done then, and `due` asked after that."""
+        if text == self._shown or (self._shown is None and not text.strip()):
+            return math.inf
+        if self._shown is not None:
+            return max(self._retry_at, self._last + self.budget.spacing(self.bucket, now))
+        if self._began is None:
+            self._began = now
+        short = len(text.encode("utf-8", "surrogatepass")) < _FIRST_BYTES
+        return max(self._retry_at, self._began + _FIRST_WAIT if short else now)
 
     def failed(self) -> None:
         """The text of the last decision did not get through, so it may be sent again, after the least spacing."""

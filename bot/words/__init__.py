@@ -8,16 +8,17 @@ constant that is translated later.
 from __future__ import annotations
 
 import gettext
+from collections.abc import Iterable
 from functools import cache
-from io import BytesIO
 from pathlib import Path
 
 from babel import Locale
 from babel.dates import format_timedelta
-from babel.messages.mofile import write_mo
-from babel.messages.pofile import read_po
+from babel.lists import format_list
 from babel.numbers import format_decimal
 
+from bot.words.compiled import read_catalogue
+from bot.words.direction import filled, from_the_right, inside
 from model.languages import LANGUAGES, Language, language_for_locale
 
 LOCALES = Path(__file__).parent / "locales"
@@ -37,23 +38,42 @@ class Words:
         self.language = language
         self._translations = translations
         self._locale = Locale.parse(_BABEL_NAMES.get(language.code, language.code))
+        self.right_to_left = language.direction == "rtl"
 
     def say(self, message: str, /, **values: object) -> str:
-        """The sentence, with its `{placeholders}` filled."""
-        return self._translations.gettext(message).format(**values)
+        """The sentence, with its `{placeholders}` filled, and isolated where they read in another direction."""
+        return filled(self._translations.gettext(message), values, right_to_left=self.right_to_left)
 
     def plural(self, one: str, many: str, n: int, /, **values: object) -> str:
         """The sentence in the form that the number asks for; `{n}` is the number, written the language's way."""
-        return self._translations.ngettext(one, many, n).format(n=self.number(n), **values)
+        form = self._translations.ngettext(one, many, n)
+        return filled(form, {"n": self.number(n), **values}, right_to_left=self.right_to_left)
+
+    def inside(self, text: str) -> str:
+        """A name or a title as a part of a line that is put together by hand: isolated where it must be."""
+        return inside(text, right_to_left=self.right_to_left)
+
+    def line(self, text: str) -> str:
+        """A line that begins with a mention or a name, in the language's direction all the same."""
+        return from_the_right(text) if self.right_to_left else text
 
     def number(self, value: float) -> str:
         """A number with the language's separators and digits."""
         return format_decimal(value, locale=self._locale)
 
+    def listed(self, items: Iterable[str]) -> str:
+        """The items as the language joins them: «A, B and C»."""
+        return format_list([self.inside(item) for item in items], locale=self._locale)
+
     def span(self, seconds: float) -> str:
         """A rounded length of time: «20 seconds», «3 minutes»."""
         rounded = max(1, round(seconds)) if seconds < 60 else round(seconds / 60) * 60
         return format_timedelta(rounded, locale=self._locale, threshold=1.5)
+
+    def language_name(self, language: Language) -> str:
+        """What a language is called in this one: «Finnish», «Finnisch», «suomi»."""
+        code = _BABEL_NAMES.get(language.code, language.code).split("_")[0]
+        return str(self._locale.languages.get(code, language.english_name))
 
     def known(self, message: str) -> str | None:
         """The translation of a message without placeholders, or None where this catalogue lacks it."""
@@ -68,14 +88,7 @@ def catalogue_path(code: str) -> Path:
 
 def _load(code: str) -> gettext.NullTranslations:
     path = catalogue_path(code)
-    if not path.exists():
-        return gettext.NullTranslations()
-    with path.open("rb") as file:
-        catalogue = read_po(file, locale=_BABEL_NAMES.get(code, code))
-    compiled = BytesIO()
-    write_mo(compiled, catalogue)
-    compiled.seek(0)
-    return gettext.GNUTranslations(compiled)
+    return read_catalogue(path, _BABEL_NAMES.get(code, code)) if path.exists() else gettext.NullTranslations()
 
 
 @cache

@@ -17,6 +17,7 @@ from tests.databases import (
     drop_postgres,
     empty,
     migrate,
+    postgres_alone,
     postgres_reason,
     postgres_url,
     sqlite_url,
@@ -54,7 +55,7 @@ def migrated_postgres() -> Iterator[str]:
 @pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.postgres)])
 async def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[str]:
     """The address of an empty, migrated database."""
-    if request.param == "sqlite":
+    if request.param == "sqlite" and not postgres_alone():
         shutil.copy(request.getfixturevalue("migrated_sqlite"), tmp_path / "fanfabler.db")
         yield sqlite_url(tmp_path)
     else:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from bot.conversations.base import Queued
 from bot.conversations.repository import ConversationRepository, Opening
-from bot.conversations.service import ConversationService, Queued
+from bot.conversations.service import ConversationService
 from bot.database.connection import Database
 from bot.database.tables import Job, Message
 from bot.queue.repository import Limits

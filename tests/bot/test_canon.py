@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import pytest
 
 from bot.canon import Canon, DatabasePageCache, mentioned_work
 from bot.database.connection import Database
 from model.errors import WikipediaUnavailable
+from model.languages import LANGUAGES
 from model.wikipedia import BundledNotes, Page
 
 PAGE = Page("Dune", "en", "A novel.", "wikipedia", "https://en.wikipedia.org/wiki/Dune", 7)
@@ -79,3 +82,64 @@ async def test_the_cache_keeps_pages_and_the_lack_of_them_until_they_expire(data
     replaced = await cache.get("en:dune")
     assert replaced is not None
     assert replaced.page is None
+
+
+class Typing:
+    """Knows titles, after a while."""
+
+    def __init__(self, titles: list[str], seconds: float = 0.0) -> None:
+        self.found = titles
+        self.seconds = seconds
+        self.asked: list[tuple[str, str]] = []
+
+    async def titles(self, prefix: str, language_code: str, limit: int = 10) -> list[str]:
+        self.asked.append((prefix, language_code))
+        await asyncio.sleep(self.seconds)
+        return self.found
+
+
+async def test_works_are_suggested_by_their_own_and_english_names_before_wikipedias_titles() -> None:
+    source = Typing(["Bröderna Lejonhjärta (film)", "Bröderna Lejonhjärta"])
+    found = await Canon(source).suggest("bröderna", "sv")  # type: ignore[arg-type]
+    assert found[0].name == "Bröderna Lejonhjärta · The Brothers Lionheart"
+    assert found[0].term == "Bröderna Lejonhjärta"
+    assert [each.name for each in found if "(film)" in each.name] == ["Bröderna Lejonhjärta (film)"]
+    assert len({each.term for each in found}) == len(found)
+
+
+async def test_a_work_of_another_language_is_looked_up_by_its_english_title() -> None:
+    (found,) = await Canon(Typing([])).suggest("전지적", "de")  # type: ignore[arg-type]
+    assert found.name == "전지적 독자 시점 · Omniscient Reader's Viewpoint"
+    assert found.term == "Omniscient Reader's Viewpoint"
+
+
+async def test_nothing_typed_suggests_the_languages_own_works_without_asking_anybody() -> None:
+    source = Typing(["Something"])
+    found = await Canon(source).suggest("", "ko")  # type: ignore[arg-type]
+    assert len(found) == 15
+    assert source.asked == []
+
+
+async def test_titles_that_do_not_come_within_two_seconds_are_done_without() -> None:
+    began = asyncio.get_running_loop().time()
+    found = await Canon(Typing(["Late"], seconds=30)).suggest("bröderna", "sv")  # type: ignore[arg-type]
+    assert asyncio.get_running_loop().time() - began < 2.5
+    assert found
+    assert all(each.name != "Late" for each in found)
+
+
+async def test_suggestions_fit_discord() -> None:
+    for code in LANGUAGES:
+        found = await Canon(Typing(["t" * 200, *map(str, range(30))])).suggest("the", code)  # type: ignore[arg-type]
+        assert len(found) <= 25
+        assert all(len(each.term) <= 100 for each in found)
+
+
+async def test_a_search_fails_no_more_than_a_look_up() -> None:
+    assert await Canon(Away()).search("Dune", "en") == []  # type: ignore[arg-type]
+    assert (await Canon(BundledNotes()).search("Pride and Prejudice", "en"))[0].source == "bundled"
+
+
+class Away:
+    async def search(self, term: str, language_code: str) -> list[Page]:
+        raise WikipediaUnavailable

@@ -11,10 +11,13 @@ import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestServer
 
-from bot.doctor import Finding, Verdict, examine, report
+from bot.doctor import examine
+from bot.findings import Finding, Verdict, report
 from bot.running import IntentMissing, LoginFailed, run
 from bot.settings import Settings
 from model.engine.fake import FakeEngine
+from tests.bot.moderation.stub import stub_service
+from tests.bot.operation.stand_in import trainer
 from tests.databases import migrate, sqlite_url
 from tests.discord_server import DiscordServer, Intent, Permission
 from tests.model.worker.conftest import fake_model, listening
@@ -94,6 +97,92 @@ def test_the_report_ends_with_a_status_for_scripts(capsys: pytest.CaptureFixture
     }  # fmt: skip
 
 
+def test_the_report_shows_what_it_found_as_it_is(capsys: pytest.CaptureFixture[str]) -> None:
+    """Square brackets are rich's markup, and colours are for terminals alone."""
+    findings = [Finding("Worker", Verdict.BAD, "torch is missing", "pip install 'fanfabler[worker]'")]
+    assert report([*findings, Finding("A", Verdict.GOOD, "fine")], as_json=False) == 1
+    shown = capsys.readouterr().out
+    assert "'fanfabler[worker]'" in shown
+    assert "1 of 2 parts must be mended" in shown
+    assert "\x1b" not in shown
+
+
+def test_addresses_can_be_clicked_and_are_shown_whole(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("NO_COLOR", raising=False)
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    monkeypatch.setenv("TERM", "xterm")
+    address = "https://discord.com/oauth2/authorize?client_id=1&scope=bot+applications.commands&permissions=9"
+    report([Finding("A", Verdict.NOTE, "so it is", f"Invite it: {address}.")], as_json=False)
+    assert f";{address}\x1b\\" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("verdict", "colour"), [(Verdict.GOOD, "32"), (Verdict.NOTE, "33"), (Verdict.BAD, "31")]
+)
+def test_on_a_terminal_each_verdict_has_its_colour(
+    verdict: Verdict, colour: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("NO_COLOR", raising=False)
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    monkeypatch.setenv("TERM", "xterm")
+    report([Finding("A", verdict, "so it is", "mend it")], as_json=False)
+    assert f"\x1b[1;{colour}m" in capsys.readouterr().out
+
+
+async def test_whatever_is_not_good_has_a_remedy(discord_server: DiscordServer, tmp_path: Path) -> None:
+    discord_server.application.enable_only(Intent.GUILDS)
+    discord_server.application.set_portal(
+        interactions_endpoint_url="https://example.org/interactions", requires_code_grant=True
+    )
+    away = settings(
+        discord_server,
+        tmp_path,
+        trainer_url="http://127.0.0.1:9/v1",
+        moderation_url="http://127.0.0.1:9/v1",
+        operator_guild_ids="17",
+        deletion_log=str(tmp_path / "nowhere" / "log.jsonl"),
+    )
+    findings = await examine(away)
+    lacking = {finding.part for finding in findings if finding.verdict is not Verdict.GOOD}
+    assert lacking == {
+        "Message content intent", "Interactions", "Invitation", "Servers", "Operator's servers", "Database",
+        "Deletion log", "Worker", "Trainer", "Wikipedia", "Moderation",
+    }  # fmt: skip
+    assert [f.part for f in findings if f.verdict is not Verdict.GOOD and not f.remedy] == []
+
+
+async def test_permissions_are_looked_at_in_every_server(
+    discord_server: DiscordServer, tmp_path: Path
+) -> None:
+    for name in ("Library", "Harbour"):
+        discord_server.create_guild(name)
+    lacking = discord_server.create_guild("Attic")
+    lacking.set_everyone_permissions(Permission.VIEW_CHANNEL)
+    lacking.set_bot_permissions(Permission.SEND_MESSAGES)
+    findings = await examine(settings(discord_server, tmp_path))
+    assert ["Attic" in f.found for f in findings if f.part == "Permissions"] == [True]
+
+
+async def test_a_trainer_is_looked_at_where_one_is_set(discord_server: DiscordServer, tmp_path: Path) -> None:
+    guild = discord_server.create_guild("Workshop")
+    async with trainer() as stand_in:
+
+        async def found(**changes: object) -> Finding:
+            given = {"trainer_url": stand_in.url, "operator_guild_ids": str(guild.id), **changes}
+            return about(await examine(settings(discord_server, tmp_path, **given)), "Trainer")
+
+        assert (await found()).verdict is Verdict.GOOD
+        assert "toy" in (await found()).found
+        assert "OPERATOR_GUILD_IDS" in (await found(operator_guild_ids="")).remedy
+        stand_in.recipes[:] = [recipe for recipe in stand_in.recipes if not recipe["runnable"]]
+        assert (await found()).verdict is Verdict.NOTE
+        assert "24 GB" in (await found()).remedy
+        assert "TRAINER_URL" in (await found(trainer_url="http://127.0.0.1:9/v1")).remedy
+    assert not any(f.part == "Trainer" for f in await examine(settings(discord_server, tmp_path)))
+
+
 async def test_run_says_that_the_token_is_wrong(discord_server: DiscordServer, tmp_path: Path) -> None:
     with pytest.raises(LoginFailed, match="Reset Token"):
         async with asyncio.timeout(30):
@@ -105,3 +194,18 @@ async def test_run_says_that_the_intent_is_missing(discord_server: DiscordServer
     with pytest.raises(IntentMissing, match="Message Content Intent"):
         async with asyncio.timeout(30):
             await run(settings(discord_server, tmp_path))
+
+
+async def test_a_moderation_service_is_looked_at_where_one_is_set(
+    discord_server: DiscordServer, tmp_path: Path
+) -> None:
+    async with stub_service() as stub:
+        findings = await examine(settings(discord_server, tmp_path, moderation_url=stub.url))
+        assert about(findings, "Moderation").verdict is Verdict.GOOD
+        stub.flags["gull"] = ("hate", "S10")
+        findings = await examine(settings(discord_server, tmp_path, moderation_url=stub.url))
+        assert "harmless" in about(findings, "Moderation").found
+        stub.away = True
+        findings = await examine(settings(discord_server, tmp_path, moderation_url=stub.url))
+        assert "MODERATION_URL" in about(findings, "Moderation").remedy
+    assert not any(f.part == "Moderation" for f in await examine(settings(discord_server, tmp_path)))

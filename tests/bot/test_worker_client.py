@@ -164,3 +164,21 @@ async def test_a_model_that_is_not_there_is_named_with_those_that_are() -> None:
     ):
         with pytest.raises(WorkerRefused, match=r"'llama'.*'fake'"):
             await OpenAIWorker(client, model="llama").describe()
+
+
+@pytest.mark.parametrize("size", [3, 1_000_000])
+async def test_a_worker_that_never_stops_writing_is_cut_off(size: int) -> None:
+    begun = asyncio.Event()
+
+    async def endless(request: web.Request) -> web.StreamResponse:
+        response = web.StreamResponse(headers={"Content-Type": "text/event-stream"})
+        await response.prepare(request)
+        begun.set()
+        while True:
+            await response.write(STREAM.replace("half a", "x" * size).encode())
+
+    async with other(chat=endless) as worker:
+        pieces = [piece async for piece in worker.write(generation())]
+    assert begun.is_set()
+    assert sum(len(piece.text) for piece in pieces) == 50 * 64
+    assert pieces[-1].finish_reason == "length"

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 
 import aiohttp
@@ -18,9 +18,14 @@ from bot.application import Foundation, build_bot
 from bot.canon import Canon, DatabasePageCache
 from bot.database.connection import Database
 from bot.discord.client import FanFabler
+from bot.metrics.events import Events
+from bot.moderation.service import ModerationService
+from bot.operation.forgetting import TrainerHolder
+from bot.operation.parts import WorkerClients
 from bot.preview.simcord_live import LiveBackend, LiveEnv
-from bot.preview.world import build_world, find_world
-from bot.settings import Settings
+from bot.preview.world import GUILD_ID, build_world, find_world
+from bot.settings import Settings, revealed
+from bot.trainer_client import Trainer, open_trainer_client
 from bot.worker_client import OpenAIWorker, open_client
 from model.engine.fake import FakeEngine
 from model.wikipedia import BundledNotes, WikipediaClient, WithFallback
@@ -116,8 +121,11 @@ class World:
 
 
 def _said(result: InteractionResult) -> str:
-    messages = [*([result.response] if result.response else []), *result.followups]
-    return "\n".join(message.content for message in messages if message.content)
+    # Of a press that was only acknowledged, the response is the message that was pressed.
+    own = [result.response] if result.response and not result.deferred else []
+    messages = [*own, *result.followups]
+    texts = [text for m in messages for text in (m.content, *(e.description for e in m.embeds))]
+    return "\n".join(text for text in texts if text)
 
 
 def _shown(message: ResponseMessage) -> Shown:
@@ -144,15 +152,30 @@ async def open_world(
     *,
     backend: LiveBackend | None = None,
     worker_url: str | None = None,
+    moderation: ModerationService | None = None,
+    events: Events | None = None,
+    trainer_url: str | None = None,
+    operators: bool = False,
     **settings: object,
 ) -> AsyncIterator[World]:
-    """The bot logged in, in a server with one channel and three members."""
-    chosen = Settings(_env_file=None, wikipedia_url=NOWHERE, **settings)  # type: ignore[arg-type, call-arg]
+    """The bot logged in, in a server with one channel and three members, of whom the first runs the bot. With
+    `operators`, the server is the operator's."""
+    # A title would be one more request to the engine, in whose script every test would have to count it in.
+    values = {"wikipedia_url": NOWHERE, "thread_titles": False, "greet_servers": False, **settings}
+    if operators:
+        values["operator_guild_ids"] = (GUILD_ID,)
+    chosen = Settings(_env_file=None, **values)  # type: ignore[arg-type, call-arg]
     async with (
         worker(engine) as running,
         open_client(worker_url or f"{running.url}/v1", None) as client,
+        open_client(worker_url or f"{running.url}/v1", revealed(chosen.worker_admin_token)) as admin,
         aiohttp.ClientSession() as session,
+        AsyncExitStack() as stack,
     ):
+        told = (
+            await stack.enter_async_context(open_trainer_client(trainer_url, None)) if trainer_url else None
+        )
+        trainer = Trainer(told)
         cache = DatabasePageCache(database)
         wikipedia = WikipediaClient(
             session, user_agent=chosen.wikipedia_user_agent, url_template=chosen.wikipedia_url, cache=cache
@@ -161,11 +184,17 @@ async def open_world(
             chosen,
             database,
             OpenAIWorker(client, slots=chosen.worker_slots),
-            Canon(WithFallback(wikipedia, BundledNotes())),
+            Canon(WithFallback(wikipedia, BundledNotes()), events),
+            WorkerClients(client, admin),
+            moderation,
+            (TrainerHolder(database, trainer),),
+            trainer,
+            events or Events(),
         )
         bot = build_bot(foundation)
         env = LiveEnv(bot, backend)
         place = find_world(env) or build_world(env, ["Ada", "Ben", "Cai"])
+        bot.owner_id = place.members[0].id
         await env.start()
         try:
             yield World(bot, env, place.channel, place.members, engine)

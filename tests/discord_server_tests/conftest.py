@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import aiohttp
@@ -15,6 +16,7 @@ import yarl
 
 from tests.discord_server import Channel, DiscordControl, DiscordServer, Guild, Member
 
+from .fanfabler import Stage, staged
 from .raw_gateway import Gateway
 from .toy_bot import ToyBot
 
@@ -39,6 +41,12 @@ def scene(discord: DiscordServer) -> Scene:
     guild = discord.create_guild("Library")
     channel = guild.create_text_channel("fan-fiction")
     return Scene(guild, channel, guild.add_member("alice", locale="de"))
+
+
+@pytest.fixture
+async def stage(discord: DiscordServer, scene: Scene, tmp_path: Path) -> AsyncIterator[Stage]:
+    async with staged(discord, scene.channel, scene.alice, tmp_path) as made:
+        yield made
 
 
 @pytest.fixture(autouse=True)

@@ -4,98 +4,14 @@ limits, lost connections, and a bot that is killed in the middle of an answer.""
 from __future__ import annotations
 
 import asyncio
-import os
-import sys
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
-from dataclasses import dataclass
-from pathlib import Path
 
 import pytest
+from discord import Permissions
 
-from bot.application import build_bot, open_foundation
-from bot.discord.client import FanFabler
-from bot.running import point_elsewhere
-from bot.settings import Settings
-from model.engine.fake import FakeEngine
-from tests.databases import migrate, sqlite_url
-from tests.discord_server import Channel, DiscordServer, Member, Message
-from tests.model.worker.conftest import fake_model, listening
+from tests.discord_server import Channel
 
 from .conftest import Scene
-
-LONG = " ".join(f"Sentence number {n} of a long story." for n in range(60))
-NOWHERE = "http://127.0.0.1:9/{code}/api.php"
-
-
-@dataclass
-class Stage:
-    """The server, somebody to play, and the worker's engine."""
-
-    discord: DiscordServer
-    channel: Channel
-    alice: Member
-    engine: FakeEngine
-    environment: dict[str, str]
-
-    def settings(self) -> Settings:
-        values = {name.lower(): value for name, value in self.environment.items()}
-        return Settings(_env_file=None, **values)  # type: ignore[arg-type]
-
-    async def start_story(self, prompt: str) -> Channel:
-        """`/story start`; returns the thread."""
-        known = len(self.channel.threads)
-        result = await self.alice.slash(self.channel, "story start", prompt=prompt)
-        assert result.deferred
-        return await self.discord.wait_for(lambda: self.channel.threads[known], what="the thread")
-
-    async def finished(self, thread: Channel, count: int = 1) -> list[Message]:
-        """The bot's messages, once so many answers have the buttons of a finished one."""
-
-        def ready() -> list[Message] | None:
-            own = self.own(thread)
-            done = sum("👍" in message.buttons for message in own)
-            return own if done >= count else None
-
-        found = await self.discord.wait_for(ready, 60, "a finished answer")
-        assert found is not None
-        return found
-
-    def own(self, thread: Channel) -> list[Message]:
-        return [message for message in thread.written if message.author == self.discord.bot]
-
-
-@pytest.fixture
-async def stage(discord: DiscordServer, scene: Scene, tmp_path: Path) -> AsyncIterator[Stage]:
-    engine = FakeEngine(tokens_per_second=400)
-    url = sqlite_url(tmp_path)
-    await migrate(url)
-    async with listening([fake_model(engine)]) as worker:
-        environment = {
-            "DISCORD_TOKEN": discord.bot_token,
-            "DISCORD_API_BASE": discord.api_base,
-            "DISCORD_GATEWAY_URL": discord.gateway_url,
-            "DATABASE_URL": url,
-            "WORKER_URL": f"{worker.url}/v1",
-            "WIKIPEDIA_URL": NOWHERE,
-        }
-        yield Stage(discord, scene.channel, scene.alice, engine, environment)
-
-
-@asynccontextmanager
-async def running(stage: Stage) -> AsyncIterator[FanFabler]:
-    """The bot in this process, as `python -m bot run` builds it."""
-    settings = stage.settings()
-    point_elsewhere(settings)
-    async with open_foundation(settings) as foundation:
-        bot = build_bot(foundation)
-        serving = asyncio.create_task(bot.start(stage.discord.bot_token))
-        try:
-            await stage.discord.gateway.connected()
-            yield bot
-        finally:
-            await bot.close()
-            await asyncio.gather(serving, return_exceptions=True)
+from .fanfabler import LONG, Stage, running, spawn_bot
 
 
 async def test_a_whole_conversation(stage: Stage) -> None:
@@ -167,21 +83,81 @@ async def test_a_bot_that_is_killed_goes_on_where_it_was(stage: Stage) -> None:
         await again.wait()
 
 
-async def spawn_bot(stage: Stage) -> asyncio.subprocess.Process:
-    """`python -m bot run`, connected. What it says goes to the test's output."""
-    known = stage.discord.gateway.identifies
-    process = await asyncio.create_subprocess_exec(
-        sys.executable,
-        "-m",
-        "bot",
-        "run",
-        env={**os.environ, **stage.environment},
-        cwd=Path(__file__).parents[2],
+async def test_two_clicks_at_once_make_one_answer(stage: Stage) -> None:
+    stage.engine.script("First.", "Second.", "Third.")
+    async with running(stage):
+        thread = await stage.start_story("a dragon")
+        (answer,) = await stage.finished(thread)
+        clicks = await asyncio.gather(*(stage.alice.click(answer, "🔄") for _ in range(3)))
+        assert all(click.acknowledged for click in clicks)
+        await stage.discord.wait_for(lambda: stage.own(thread)[0].content == "Second.", what="the new answer")
+        await stage.finished(thread)
+        assert len(stage.engine.requests) == 2
+
+
+async def test_the_model_names_the_thread_once_and_a_member_may_rename_it(stage: Stage) -> None:
+    stage.environment["THREAD_TITLES"] = "true"
+    stage.engine.script(
+        "Es war einmal ein Drache.", "Das Lied des Drachen", "Es war keiner da.", "Noch ein Titel"
     )
+    async with running(stage) as bot:
+        thread = await stage.start_story("einen Drachen, bitte")
+        assert thread.name == "einen Drachen, bitte"
+        (answer,) = await stage.finished(thread)
+        await stage.discord.wait_for(lambda: thread.name == "Das Lied des Drachen", what="the title")
+        await stage.alice.click(answer, "🔄")
+        await stage.discord.wait_for(
+            lambda: stage.own(thread)[0].content == "Es war keiner da.", what="a sibling"
+        )
+        await stage.discord.wait_for(lambda: bot.parts.dispatcher.running == 0)
+        assert len(stage.engine.requests) == 3, "a thread with a title is asked none"
+        renames = stage.discord.requests.to(f"PATCH /channels/{thread.id}")
+        assert len(renames) == 1
 
-    def connected() -> bool:
-        assert process.returncode is None, "the bot ended"
-        return stage.discord.gateway.identifies > known
 
-    await stage.discord.wait_for(connected, 60, "the bot")
-    return process
+async def test_a_title_that_a_member_gave_meanwhile_stays(stage: Stage, scene: Scene) -> None:
+    stage.environment["THREAD_TITLES"] = "true"
+    stage.alice.set_roles(
+        scene.guild.create_role("keepers", permissions=Permissions(manage_threads=True).value)
+    )
+    stage.engine.script("There was a dragon. " * 20, "Das Lied des Drachen")
+    stage.engine.tokens_per_second = 60
+    async with running(stage) as bot:
+        thread = await stage.start_story("a dragon, please")
+        await stage.discord.wait_for(lambda: "dragon" in stage.own(thread)[0].content, what="the first words")
+        await stage.alice.edit_thread(thread, name="Our dragon")
+        await stage.finished(thread)
+        await stage.discord.wait_for(lambda: bot.parts.dispatcher.running == 0)
+        assert thread.name == "Our dragon"
+
+
+async def test_a_story_is_changed_taken_back_closed_and_opened_again(stage: Stage) -> None:
+    stage.engine.script("Eins.", "Zwei.", "Drei.")
+    async with running(stage):
+        thread = await stage.start_story("einen Drachen, bitte")
+        await stage.finished(thread)
+        mine = await stage.alice.send(thread, "und eine Burg")
+        await stage.finished(thread, 2)
+        await stage.alice.edit(mine, "und zwei Burgen")
+        offer = await stage.discord.wait_for(lambda: stage.own(thread)[2:], what="the offer to answer anew")
+        await stage.alice.click(offer[0], "🔄")
+        await stage.discord.wait_for(
+            lambda: texts(stage, thread) == ["Eins.", "Drei."], what="the new answer"
+        )
+        await stage.finished(thread, 2)
+        await stage.alice.slash(thread, "story undo")
+        await stage.discord.wait_for(lambda: texts(stage, thread)[1] != "Drei.", what="the note")
+        await stage.alice.click(stage.own(thread)[1], "🌿")
+        await stage.discord.wait_for(lambda: texts(stage, thread)[1] == "Drei.", what="the answer again")
+        await stage.alice.slash(thread, "story close")
+        await stage.discord.wait_for(lambda: thread.archived, what="the archive")
+        await stage.alice.send(thread, "hallo?")  # Discord's clients take no presses in an archived thread
+        await stage.alice.click(stage.own(thread)[-1], "📖")
+        await stage.discord.wait_for(
+            lambda: not stage.own(thread)[-1].buttons, what="the note that it is open"
+        )
+        assert len(stage.engine.requests) == 3
+
+
+def texts(stage: Stage, thread: Channel) -> list[str]:
+    return [message.content for message in stage.own(thread)]

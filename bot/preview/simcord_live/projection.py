@@ -13,6 +13,9 @@ from simcord.preview import _component_projection, _messages, _queries, _snapsho
 from simcord.preview._markdown import markdown_tokens
 
 REMEMBERED = 4096  # texts
+# On Discord, mentions of people, channels and commands, and small print, show in these as they do in a message; simcord
+# shows what was typed.
+_AS_IN_MESSAGES = {"embed_description": "message", "embed_field_value": "message"}
 
 Tokens = list[dict[str, Any]]
 
@@ -25,15 +28,15 @@ def _parsed(value: Any, profile: str, context: str) -> Tokens:
 def remembered_tokens(
     value: Any, profile: str = "message", *, context: Mapping[str, Any] | None = None
 ) -> Tokens:
-    """simcord's `markdown_tokens`, from memory where the text was parsed before."""
-    return deepcopy(_parsed(value, profile, json.dumps(context or {})))
+    """simcord's `markdown_tokens`, from memory where the text was parsed before, and for embeds as Discord has it."""
+    return deepcopy(_parsed(value, _AS_IN_MESSAGES.get(profile, profile), json.dumps(context or {})))
 
 
 def speed_up(is_live: Callable[[Any], bool]) -> None:
     """Remember what was parsed, and leave the list of messages, which live pages hide, empty for them.
 
-    Changes simcord's modules for this process, once; nothing but the time it takes is another then. Where simcord
-    has these functions no more, pages stay slow and right.
+    Changes simcord's modules for this process, once; nothing but the time it takes, and mentions in embeds, are another
+    then. Where simcord has these functions no more, pages stay slow.
     """
     for module in (_snapshot, _messages, _queries, _component_projection):
         if vars(module).get("markdown_tokens") is markdown_tokens:

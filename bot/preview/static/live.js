@@ -111,6 +111,7 @@ function build() {
   document.querySelector(".preview-brand strong").textContent = "FanFabler";
   document.querySelector(".preview-brand small").textContent = "Preview on SimCord";
   document.querySelector(".channel-header").prepend(back);
+  $("channel-name").dir = "auto"; // so that a long title is cut at its end, whichever side that is
   $("channel-composer").before(typing);
   document.body.append(toast, banner);
   back.addEventListener("click", () => home() && open(home().id));
@@ -165,7 +166,13 @@ function renderFrame() {
   const status = $("action-status");
   status.classList.toggle("is-quiet", !/not|uncertain|interrupted|ended|closed|unavailable/i.test(status.textContent));
   if (!languagePicker.options.length) {
-    for (const locale of latest.locales) languagePicker.append(new Option(languageName(locale), locale));
+    const known = latest.locales.map((locale) => [locale, languageName(locale)]);
+    for (const [label, locales] of [["Discord's", known], ["Not in Discord yet", Object.entries(latest.beyond)]]) {
+      const group = element("optgroup");
+      group.label = label;
+      group.append(...locales.map(([locale, name]) => new Option(name, locale)));
+      languagePicker.append(group);
+    }
   }
   if (document.activeElement !== languagePicker) languagePicker.value = latest.locale;
 }

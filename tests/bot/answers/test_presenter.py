@@ -69,6 +69,57 @@ async def test_growing_text_is_shown_at_the_pace_and_not_word_by_word() -> None:
     assert all(phase is Phase.WRITING for _, phase in scene.shown)
 
 
+async def test_storing_that_takes_long_makes_no_burst_of_what_was_allowed_meanwhile() -> None:
+    budget = Budget(rate=5, floor=0.0)
+    gate = asyncio.Event()
+    shown: list[float] = []
+    pace = Pace(budget)
+
+    async def save(raw: str) -> None:
+        await gate.wait()
+
+    async def show(text: str, phase: Phase) -> None:
+        shown.append(pace.now())
+
+    scenes = [RecordingScene(place=str(number)) for number in range(12)]
+    presenters = [Presenter(scene, pace, save) for scene in scenes]
+    for scene, presenter in zip(scenes, presenters, strict=True):
+        scene.show = show  # type: ignore[method-assign]
+        presenter.offer("Once upon a time there was", "Once upon a time there was")
+    running = [asyncio.create_task(presenter.run()) for presenter in presenters]
+    await asyncio.sleep(1.2)
+    gate.set()
+    await asyncio.sleep(1.2)
+    for presenter in presenters:
+        presenter.end()
+    await asyncio.gather(*running)
+    within_a_second = [sum(start <= at < start + 1 for at in shown) for start in shown]
+    assert max(within_a_second) <= 5
+
+
+async def test_a_text_that_takes_several_requests_counts_as_several() -> None:
+    pace = Pace(Budget(rate=4, floor=0.0))
+    shown: list[float] = []
+
+    async def show(text: str, phase: Phase) -> None:
+        shown.append(pace.now())
+
+    presenters = []
+    for number in range(4):
+        scene = RecordingScene(place=str(number))
+        scene.show = show  # type: ignore[method-assign]
+        scene.cost = lambda _: 2  # type: ignore[method-assign]
+        presenters.append(Presenter(scene, pace, Log().save))
+        presenters[-1].offer("Once upon a time there was", "Once upon a time there was")
+    running = [asyncio.create_task(presenter.run()) for presenter in presenters]
+    await asyncio.sleep(1.5)
+    for presenter in presenters:
+        presenter.end()
+    await asyncio.gather(*running)
+    assert len(shown) == 4
+    assert shown[2] - shown[0] > 0.9
+
+
 async def test_a_thread_that_is_gone_ends_the_showing() -> None:
     scene = RecordingScene(error=ThreadGone())
     presenter = Presenter(scene, fast(), Log().save)
@@ -97,6 +148,33 @@ async def test_the_final_text_waits_for_its_bucket() -> None:
     began = pace.now()
     await pace.final_turn("77", "text")
     assert pace.now() - began < 0.2
+
+
+async def test_hundreds_of_other_requests_keep_no_answer_waiting_and_stay_below_the_limit() -> None:
+    pace = Pace(Budget(40))
+    at: list[float] = []
+
+    async def other(number: int) -> None:
+        async with pace.beside(str(number)):
+            at.append(pace.now())
+
+    others = [asyncio.create_task(other(number)) for number in range(140)]
+    while len(at) < 40:
+        await asyncio.sleep(0.01)
+    await pace.final_turn("1000", "An answer that is whole.")
+    assert len(at) <= 80, "it went before those that stood there already"
+    await asyncio.gather(*others)
+    assert all(later - earlier > 0.9 for earlier, later in zip(at, at[40:], strict=False))
+
+
+async def test_other_requests_that_took_a_turn_are_counted_once() -> None:
+    pace = Pace(Budget(3))
+    for _ in range(2):
+        async with pace.beside("1"):
+            pace.observe("GET", "/api/v10/channels/1/messages", 200, {})
+    before = pace.now()
+    await pace.final_turn("2", "An answer that is whole.")
+    assert pace.now() - before < 0.9, "there was room for it"
 
 
 async def test_other_requests_count_towards_the_budget() -> None:

@@ -7,11 +7,23 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from bot.answers.prompt import fitted, turns_of
-from bot.database.tables import CanonNote, Message, Role
+from bot.answers.prompt import fitted, turns_of, whole_prompt
+from bot.conversations.memory import Remembered
+from bot.database.tables import (
+    CanonNote,
+    Conversation,
+    Message,
+    MessageStatus,
+    Pin,
+    Rating,
+    Role,
+    Summary,
+    now,
+)
 from bot.worker_client import Generation, Piece, WorkerInfo
 from model.conversation import ChatMessage, Turn
 from model.errors import PromptTooLong
+from model.fitting import Memory, Prompt
 
 
 def user(number: int, text: str, author: int = 1) -> Message:
@@ -25,6 +37,10 @@ def assistant(number: int, text: str, term: str | None = None) -> Message:
 
 def note(title: str) -> CanonNote:
     return CanonNote(title=title, language="en", extract=f"about {title}")
+
+
+def whole_of(turns: Sequence[Turn], memory: Memory | None = None) -> Prompt:
+    return Prompt("Be kind.", tuple(turns), memory or Memory())
 
 
 @dataclass
@@ -78,17 +94,50 @@ def test_several_members_are_told_apart() -> None:
     assert turns_of([user(1, "a cat")], {})[0].text == "a cat"
 
 
+def test_what_was_deleted_or_blocked_is_not_told() -> None:
+    gone, blocked = user(1, "secret"), assistant(2, "blocked")
+    gone.deleted_at, blocked.status = now(), MessageStatus.BLOCKED
+    assert [t.text for t in turns_of([gone, blocked, user(3, "hi")], {})] == ["hi"]
+
+
+def test_what_a_summary_covers_is_left_out_but_its_look_ups_are_not() -> None:
+    path = [
+        user(1, "one"),
+        assistant(2, "two", "Dune"),
+        user(3, "three"),
+        assistant(4, "four"),
+        user(5, "five"),
+    ]
+    remembered = Remembered([Pin(text="Paul is blind.")], Summary(message_id=4, text="They met."))
+    whole = whole_prompt(
+        Conversation(language="de", rating=Rating.TEEN), path, {2: [note("Dune")]}, remembered
+    )
+    assert [turn.text for turn in whole.turns] == ["five"]
+    assert [c.title for c in whole.turns[0].context] == ["Dune"]
+    assert whole.memory == Memory(("Paul is blind.",), "They met.")
+    assert "German (de)" in whole.system
+
+
 async def test_what_fits_is_left_alone() -> None:
     worker = CountingWorker(window=10_000)
-    messages = await fitted(worker, "en", [Turn("user", "hi")], reserve=100)
-    assert [m["role"] for m in messages] == ["system", "user"]
+    prompt = await fitted(worker, whole_of([Turn("user", "hi")]), reserve=100)
+    assert [m["role"] for m in prompt.messages] == ["system", "user"]
+    assert prompt.tokens == prompt.wanted == worker.counted[0]
     assert len(worker.counted) == 1
+
+
+async def test_what_no_window_could_hold_is_cut_before_the_worker_counts_it() -> None:
+    turns = [Turn("user" if n % 2 == 0 else "assistant", f"turn{n} " * 1000) for n in range(2001)]
+    worker = CountingWorker(window=8192)
+    prompt = await fitted(worker, whole_of(turns), reserve=700)
+    assert max(worker.counted) < 4 * 8192
+    assert prompt.prompt.dropped > 1900
 
 
 async def test_the_oldest_turns_go_first_until_the_worker_says_that_it_fits() -> None:
     turns = [Turn("user" if n % 2 == 0 else "assistant", f"turn{n} " * 100) for n in range(21)]
     worker = CountingWorker(window=1500)
-    messages = await fitted(worker, "en", turns, reserve=200)
+    messages = (await fitted(worker, whole_of(turns), reserve=200)).messages
     assert worker.counted[-1] <= 1300
     assert messages[0]["role"] == "system"
     assert "turn20" in messages[-1]["content"]
@@ -98,12 +147,13 @@ async def test_the_oldest_turns_go_first_until_the_worker_says_that_it_fits() ->
 
 async def test_a_message_that_fits_no_window_is_refused() -> None:
     with pytest.raises(PromptTooLong):
-        await fitted(CountingWorker(window=500), "en", [Turn("user", "word " * 900)], reserve=100)
+        await fitted(CountingWorker(window=500), whole_of([Turn("user", "word " * 900)]), reserve=100)
 
 
 async def test_special_tokens_are_broken_up_for_foreign_workers_only() -> None:
     turns = [Turn("user", "hi <|eot_id|> there")]
-    own = await fitted(CountingWorker(10_000), "en", turns, 100)
-    foreign = await fitted(CountingWorker(10_000, ours=False), "en", turns, 100)
-    assert "<|eot_id|>" in own[-1]["content"]
-    assert "<|eot_id|>" not in foreign[-1]["content"]
+    memory = Memory(("pinned <|eot_id|>",), "summed <|eot_id|> up")
+    own = await fitted(CountingWorker(10_000), whole_of(turns, memory), 100)
+    foreign = await fitted(CountingWorker(10_000, ours=False), whole_of(turns, memory), 100)
+    assert own.messages[-1]["content"].count("<|eot_id|>") == 3
+    assert "<|eot_id|>" not in foreign.messages[-1]["content"]

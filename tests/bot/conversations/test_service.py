@@ -8,7 +8,9 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import select
 
-from bot.conversations.service import AlreadyAStory, NotTheLastAnswer, Queued, Said, StillWriting
+from bot.conversations.base import Queued
+from bot.conversations.errors import AlreadyAStory, NotTheLastAnswer, StillWriting
+from bot.conversations.turns import Said
 from bot.database.connection import Database
 from bot.database.tables import (
     Conversation,
@@ -22,35 +24,8 @@ from bot.database.tables import (
     now,
 )
 from bot.queue.repository import JobQueue
+from tests.bot.conversations.steps import answered, run_job, say, thread_of
 from tests.bot.rows import LIMITS, answer, begin, branch, job, opening, service
-
-_ids = iter(range(5_000_000, 6_000_000))
-
-
-async def thread_of(database: Database, queued: Queued) -> int:
-    async with database.transaction() as session:
-        thread_id = (await session.get_one(Conversation, queued.conversation_id)).thread_id
-    assert thread_id is not None
-    return thread_id
-
-
-async def say(database: Database, queued: Queued, text: str, author: int = 1) -> Queued | None:
-    said = Said(await thread_of(database, queued), next(_ids), author, f"member {author}", text)
-    return await service(database).say(said)
-
-
-async def run_job(database: Database) -> None:
-    async with database.transaction() as session:
-        assert await JobQueue(session, LIMITS).claim("me", timedelta(seconds=30)) is not None
-
-
-async def answered(database: Database, queued: Queued, text: str = "an answer") -> None:
-    """As if the worker had written it."""
-    async with database.transaction() as session:
-        row = await session.get_one(Job, queued.job_id)
-        JobQueue(session, LIMITS).end(row, JobStatus.DONE)
-        message = await session.get_one(Message, queued.answer_id)
-        message.content, message.status = text, MessageStatus.COMPLETE
 
 
 async def test_messages_before_the_answer_has_begun_are_answered_together(database: Database) -> None:

@@ -8,12 +8,12 @@ from datetime import UTC, datetime, timedelta, timezone
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
-from sqlalchemy import Connection, inspect
+from sqlalchemy import Connection, inspect, select
 from sqlalchemy.exc import IntegrityError, StatementError
 
 from bot.database.connection import Database, NestedTransaction, create_engine
 from bot.database.schema import downgrade, head_revision, upgrade
-from bot.database.tables import Base, Conversation, Member, Message, Role
+from bot.database.tables import Base, Conversation, Feedback, Member, Message, Rating, Role
 from bot.errors import SettingsError
 
 
@@ -115,3 +115,23 @@ def test_other_databases_are_refused_without_saying_the_address(url: str) -> Non
     with pytest.raises(SettingsError) as caught:
         create_engine(url)
     assert "secret" not in str(caught.value)
+
+
+async def test_data_outlives_the_second_migration_in_both_directions(database: Database) -> None:
+    async with database.transaction() as session:
+        session.add(Member(id=1))
+        await session.flush()
+        conversation = Conversation(channel_id=1, opener_id=1, title="A heron", language="fi")
+        session.add(conversation)
+        await session.flush()
+        message = Message(conversation_id=conversation.id, role=Role.USER, content="Hei")
+        session.add(message)
+        await session.flush()
+        session.add(Feedback(message_id=message.id, member_id=1, rating=1))
+    await downgrade(database, "0001")
+    await upgrade(database)
+    async with database.transaction() as session:
+        kept = await session.get_one(Message, message.id)
+        assert (kept.content, kept.language_retries, kept.deleted_at) == ("Hei", 0, None)
+        assert (await session.get_one(Conversation, conversation.id)).rating == Rating.TEEN
+        assert (await session.scalars(select(Feedback.rating))).all() == [1]

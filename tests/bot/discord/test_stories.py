@@ -19,7 +19,7 @@ async def test_a_story_is_answered_in_its_own_thread(database: Database) -> None
         thread = await world.start_story("a dragon, please")
         (message,) = await world.answered(thread)
         assert message.content == "Here is your dragon."
-        assert set(message.buttons) == {"Again", "Go on", "👍", "👎"}
+        assert set(message.buttons) == {"Again", "Go on", "Branch", "👍", "👎"}
         assert "a dragon, please" in world.texts(world.channel.id)[0]
 
 

@@ -38,6 +38,8 @@ async def preview(
             "PYTHONPATH": str(ROOT),
             "WORKER_URL": f"{worker.url}/v1",
             "WIKIPEDIA_URL": "http://127.0.0.1:9/{code}",
+            "THREAD_TITLES": "false",
+            "GREET_SERVERS": "false",
             "COLUMNS": "200",
         },
         stderr=asyncio.subprocess.PIPE,
@@ -68,11 +70,10 @@ async def compose(page: Page, text: str) -> None:
 
 async def start_story(page: Page, prompt: str) -> None:
     await page.find(".place", PATIENCE)
-    await compose(page, "/story")
+    await compose(page, "/story start")
     await page.see("/story start", within="[role=option]", patience=PATIENCE)
     await page.press("Enter")
-    await page.see_focus("input[data-option=prompt]")
-    await page.type(prompt)
+    await page.fill("input[data-option=prompt]", prompt)
     await page.press("Enter")
 
 

@@ -15,6 +15,7 @@ from sqlalchemy.exc import IntegrityError
 from bot.database.connection import Database, open_database
 from bot.database.tables import Job, JobStatus, now
 from bot.errors import QueueFull, TooManyWaiting
+from bot.limits.concurrency import overfills_member
 from bot.queue.repository import MAX_ATTEMPTS, JobQueue, Limits, is_dead, new_owner, place_of
 from tests.bot.rows import LIMITS, begin, service
 
@@ -49,18 +50,37 @@ async def test_members_take_turns_however_much_one_asks_for(database: Database) 
     assert served == [1, 2, 3, 1, 1, 1]
 
 
-async def test_the_member_served_longest_ago_goes_first(database: Database) -> None:
+async def test_nobody_is_passed_by_those_who_ask_later_whether_or_not_they_were_served_before(
+    database: Database,
+) -> None:
     for member in (1, 2):
         await begin(database, member)
     for _ in range(2):
         job = await claim(database)
         assert job is not None
         await end(database, job)
-    await begin(database, 2)
-    await begin(database, 1)
-    job = await claim(database)
-    assert job is not None
-    assert job.member_id == 1
+    asked = [2, 3, 1, 4, 2]
+    jobs = {(await begin(database, member)).job_id: member for member in asked}
+    async with database.transaction() as session:
+        foreseen = [jobs[job_id] for job_id in await JobQueue(session, LIMITS).waiting()]
+    served = []
+    while (job := await claim(database)) is not None:
+        served.append(job.member_id)
+        await end(database, job)
+    assert served == foreseen == [2, 3, 1, 4, 2]
+
+
+async def test_who_was_just_served_waits_for_all_who_wait_already(database: Database) -> None:
+    for member in (1, 1, 2):
+        await begin(database, member)
+    served = []
+    for newcomer in (3, 4, 5):
+        job = await claim(database)
+        assert job is not None
+        served.append(job.member_id)
+        await end(database, job)
+        await begin(database, newcomer)
+    assert served == [1, 2, 1], "newcomers do not keep who waits from their next turn"
 
 
 async def test_a_member_has_no_more_answers_written_at_once_than_allowed(database: Database) -> None:
@@ -70,6 +90,21 @@ async def test_a_member_has_no_more_answers_written_at_once_than_allowed(databas
     assert await claim(database, limits=two) is not None
     assert await claim(database, limits=two) is not None
     assert await claim(database, limits=two) is None
+
+
+@pytest.mark.parametrize(
+    "database_url", [pytest.param("postgresql", marks=pytest.mark.postgres)], indirect=True
+)
+async def test_a_job_too_many_for_its_member_is_seen_once_it_is_claimed(database: Database) -> None:
+    for _ in range(2):
+        await begin(database, 1)
+    async with database.transaction() as session:
+        await session.execute(update(Job).values(status=JobStatus.RUNNING))
+        job = await session.get_one(Job, 2)
+        assert await overfills_member(session, job, room=1)
+        assert not await overfills_member(session, job, room=2)
+        job.member_concurrency = 2
+        assert not await overfills_member(session, job, room=1)
 
 
 async def test_one_answer_at_a_time_in_a_conversation(database: Database) -> None:

@@ -139,8 +139,8 @@ def test_a_first_text_of_a_few_words_is_sent_at_once():
 
 def test_a_very_short_first_text_waits_a_moment_for_more():
     pacer = Budget().open("1")
-    assert pacer.due(5.0, "Once") == Decision(Action.WAIT, pytest.approx(5.15))
-    assert pacer.due(5.15, "Once").action is Action.FIRST
+    assert pacer.due(5.0, "Once") == Decision(Action.WAIT, pytest.approx(5.1))
+    assert pacer.due(5.1, "Once").action is Action.FIRST
 
 
 def test_nothing_is_sent_while_there_is_nothing_to_see():
@@ -332,3 +332,12 @@ def test_a_bucket_whose_headers_are_heeded_is_never_overdrawn(count, size, windo
                 remaining -= 1
                 assert remaining >= 0 or tick == 1  # before the first answer, nothing is known of the bucket
                 budget.observe("7", RateLimit("b", size, max(0, remaining), reset - now), now)
+
+
+def test_there_is_no_room_to_spare_once_half_of_the_rate_is_used_until_the_second_is_over():
+    budget = Budget(rate=40)
+    budget.spend(10.0, 19)
+    assert budget.spare(10.0)
+    budget.spend(10.1, 1)
+    assert not budget.spare(10.2)
+    assert budget.spare(11.1)

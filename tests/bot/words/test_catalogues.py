@@ -2,22 +2,35 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
+from collections.abc import Iterable
 from pathlib import Path
 from string import Formatter
+from unittest.mock import Mock
 
 import pytest
 from babel.messages.catalog import Catalog, Message
 from babel.messages.pofile import read_po
 from discord import app_commands
 
+from bot.discord.admin import AdminCog
+from bot.discord.canon_command import CanonCog
+from bot.discord.general import GeneralCog
+from bot.discord.operator import OperatorCog
+from bot.discord.permissions import PERMISSIONS
+from bot.discord.privacy import PrivacyCog
 from bot.discord.story import StoryCog
+from bot.discord.welcome_checklist import permission_name
 from bot.words import LOCALES, words_for, words_in
 from bot.words.collect import main
 from model.languages import LANGUAGES
 
 CATALOGUES = sorted(LOCALES.glob("*.po"))
-COMMAND_NAME = re.compile(r"^[-_'\w]{1,32}$")
+UNKNOWN_TO_DISCORD = [code for code, language in LANGUAGES.items() if not language.discord_locales]
+# What stands in bold: a command, the way through Discord's menus, an option.
+SHOWN_BY_DISCORD = re.compile(r"\*\*(/[^*]+|[^*]+ › [^*]+|[a-z_-]+)\*\*")
+COMMAND_NAME = re.compile(r"^[-_'\w\u0900-\u097f\u0e00-\u0e7f]{1,32}$")
 
 
 def read(path: Path) -> Catalog:
@@ -41,9 +54,8 @@ def test_template_and_catalogues_are_what_the_code_says() -> None:
     assert main(["--check"]) == 0, "run `make words`"
 
 
-def test_there_is_a_catalogue_besides_english() -> None:
-    assert "de" in {path.stem for path in CATALOGUES}
-    assert {path.stem for path in CATALOGUES} <= set(LANGUAGES)
+def test_there_is_a_catalogue_for_every_language_but_english() -> None:
+    assert {path.stem for path in CATALOGUES} == set(LANGUAGES) - {"en"}
 
 
 @pytest.mark.parametrize("path", CATALOGUES, ids=lambda path: path.stem)
@@ -80,9 +92,81 @@ def command_texts(code: str) -> list[tuple[str, str]]:
                 for choice in parameter.choices:
                     add("choice", choice.name)
 
-    for command in StoryCog.__cog_app_commands__:
-        walk(command)
+    for cog in (AdminCog, CanonCog, GeneralCog, OperatorCog, PrivacyCog, StoryCog):
+        for command in cog.__cog_app_commands__:
+            walk(command)
     return found
+
+
+def message_commands(code: str) -> list[str]:
+    """The names that stand in a message's menu, under «Apps», in one language."""
+    client = Mock()
+    asyncio.run(StoryCog(client, Mock()).cog_load())
+    added = [call.args[0] for call in client.tree.add_command.call_args_list]
+    return [words_in(code).say(str(command._locale_name or command.name)) for command in added]
+
+
+Command = app_commands.Group | app_commands.Command  # type: ignore[type-arg]
+
+
+def siblings(code: str) -> list[list[str]]:
+    """The names that stand side by side: subcommands of a group, options of a command."""
+    words = words_in(code)
+    found: list[list[str]] = []
+
+    def walk(commands: Iterable[Command]) -> None:
+        for command in commands:
+            below = command.commands if isinstance(command, app_commands.Group) else command.parameters
+            named = [
+                getattr(each, "_locale_name", None) or getattr(each, "locale_name", None) or each.name
+                for each in below
+            ]
+            found.append([words.say(str(name)) for name in named])
+            if isinstance(command, app_commands.Group):
+                walk(command.commands)
+
+    for cog in (AdminCog, CanonCog, GeneralCog, OperatorCog, PrivacyCog, StoryCog):
+        walk(cog.__cog_app_commands__)
+        found.append([words.say(str(c._locale_name or c.name)) for c in cog.__cog_app_commands__])
+    return found
+
+
+@pytest.mark.parametrize("code", [*(path.stem for path in CATALOGUES), "en"])
+def test_no_two_names_side_by_side_are_the_same(code: str) -> None:
+    assert [names for names in siblings(code) if len(set(names)) < len(names)] == []
+
+
+@pytest.mark.parametrize("code", UNKNOWN_TO_DISCORD)
+def test_without_a_discord_locale_names_are_those_that_discord_shows(code: str) -> None:
+    def names(of: str) -> list[str]:
+        return [text for kind, text in command_texts(of) if kind == "name"] + message_commands(of)
+
+    assert names(code) == names("en")
+
+
+@pytest.mark.parametrize("code", UNKNOWN_TO_DISCORD)
+def test_without_a_discord_locale_texts_name_what_discord_shows(code: str) -> None:
+    # Commands and options by their English names, Discord's menus by theirs.
+    for message in messages(LOCALES / f"{code}.po"):
+        wanted = sorted(SHOWN_BY_DISCORD.findall(forms(message.id)[-1]))
+        for form in forms(message.string):
+            assert sorted(SHOWN_BY_DISCORD.findall(form)) == wanted, message.id
+    for permission, needed in PERMISSIONS:
+        if needed:
+            english = permission_name(words_in("en"), permission)
+            assert permission_name(words_in(code), permission) == english
+
+
+def test_no_words_hide_in_an_f_string() -> None:
+    # Babel does not look into those, so they would be English for ever.
+    hidden = re.compile(r"""f["'].*\{[^}]*words\.(say|plural)\(""")
+    found = [
+        f"{path.name}:{number}"
+        for path in LOCALES.parents[1].rglob("*.py")
+        for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1)
+        if hidden.search(line)
+    ]
+    assert found == []
 
 
 @pytest.mark.parametrize("code", [*(path.stem for path in CATALOGUES), "en"])
@@ -98,7 +182,6 @@ def test_command_texts_fit_discords_rules(code: str) -> None:
 
 
 def test_a_locale_without_a_catalogue_reads_english() -> None:
-    assert words_for("ja").say("Stop") == "Stop"
     assert words_for("xx").say("Stop") == "Stop"
     assert words_for(None).say("Stop") == "Stop"
 

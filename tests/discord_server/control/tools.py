@@ -213,6 +213,16 @@ class ApplicationTools:
     def set_owner(self, user_id: int) -> None:
         self._link.call("world.set_owner", user_id=user_id)
 
+    def set_portal(
+        self, *, interactions_endpoint_url: str | None = None, requires_code_grant: bool = False
+    ) -> None:
+        """Further switches of the developer portal."""
+        self._link.call(
+            "world.set_portal",
+            interactions_endpoint_url=interactions_endpoint_url,
+            requires_code_grant=requires_code_grant,
+        )
+
     def enable_only(self, intents: Intent) -> None:
         """Switch on these privileged intents and no others; at first all are on."""
         self._link.call("world.set_intents", intents=int(intents & PRIVILEGED))

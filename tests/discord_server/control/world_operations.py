@@ -78,5 +78,10 @@ class WorldOperations:
         """The privileged intents that are switched on in the developer portal."""
         self._world.application.intents = intents
 
+    def set_portal(self, interactions_endpoint_url: str | None, requires_code_grant: bool) -> None:
+        """Further switches of the developer portal."""
+        self._world.application.interactions_endpoint_url = interactions_endpoint_url
+        self._world.application.requires_code_grant = requires_code_grant
+
     def set_owner(self, user_id: int) -> None:
         self._world.application.owner_id = self._world.user(user_id).id

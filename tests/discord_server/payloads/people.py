@@ -148,7 +148,7 @@ def application_payload(world: World) -> Json:
         "description": application.description,
         "summary": "",
         "bot_public": True,
-        "bot_require_code_grant": False,
+        "bot_require_code_grant": application.requires_code_grant,
         "bot": user_payload(world.bot),
         "owner": user_payload(world.user(application.owner_id)),
         "verify_key": application.public_key,
@@ -157,7 +157,7 @@ def application_payload(world: World) -> Json:
         "approximate_guild_count": len(world.state.guilds),
         "approximate_user_install_count": 0,
         "tags": [],
-        "interactions_endpoint_url": None,
+        "interactions_endpoint_url": application.interactions_endpoint_url,
         "role_connections_verification_url": None,
         "integration_types_config": {"0": {}},
     }

@@ -47,6 +47,8 @@ class Application:
     intents: int
     public_key: str = "0" * 64
     description: str = ""
+    interactions_endpoint_url: str | None = None
+    requires_code_grant: bool = False
 
 
 @dataclass
