@@ -9,6 +9,7 @@ import itertools
 import json
 import shutil
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
@@ -152,6 +153,19 @@ class Page:
         """Type into what has the focus."""
         await self._call("Input.insertText", text=text)
 
+    async def fill(self, selector: str, text: str) -> None:
+        """Type into a field that has the focus or is about to get it, until the page has taken the text: one that is
+        still settling draws its fields anew, and what was typed before is gone."""
+        value = f"document.querySelector({json.dumps(selector)})?.value"
+        for _ in range(40):
+            await self.see_focus(selector)
+            if await self.evaluate(value) != text:
+                await self.type(text)
+            await asyncio.sleep(0.25)
+            if await self.evaluate(value) == text:
+                return
+        raise AssertionError(f"{selector} does not keep what is typed")
+
     async def press(self, key: str) -> None:
         """Press a key of `KEYS`."""
         code, typed = KEYS[key]
@@ -159,13 +173,18 @@ class Page:
         await self._call("Input.dispatchKeyEvent", type="keyDown", text=typed, **common)
         await self._call("Input.dispatchKeyEvent", type="keyUp", **common)
 
-    async def resize(self, width: int, height: int) -> None:
-        """Give the page a size in CSS pixels."""
+    async def rest(self) -> None:
+        """Move the mouse to where it points at nothing, and take the focus from whatever has it."""
+        await self._call("Input.dispatchMouseEvent", type="mouseMoved", x=1, y=1)
+        await self.evaluate("document.activeElement?.blur()")
+
+    async def resize(self, width: int, height: int, *, scale: float = 1) -> None:
+        """Give the page a size in CSS pixels, each of `scale` pixels of the screen."""
         await self._call(
             "Emulation.setDeviceMetricsOverride",
             width=width,
             height=height,
-            deviceScaleFactor=1,
+            deviceScaleFactor=scale,
             mobile=False,
         )
 
@@ -212,7 +231,13 @@ async def chromium(tmp_path: Path) -> AsyncIterator[Chromium]:
     path = chromium_path()
     if path is None:
         pytest.skip("needs Chromium (Debian: apt-get install chromium)")
-    profile = tmp_path / "chromium"
+    async with running(path, tmp_path / "chromium") as browser:
+        yield browser
+
+
+@asynccontextmanager
+async def running(path: str, profile: Path) -> AsyncIterator[Chromium]:
+    """A headless Chromium with a profile of its own, until the end of the block."""
     quiet = asyncio.subprocess.DEVNULL
     process = await asyncio.create_subprocess_exec(
         path, *ARGUMENTS, f"--user-data-dir={profile}", "about:blank", stdout=quiet, stderr=quiet
