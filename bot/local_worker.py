@@ -13,6 +13,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from bot.errors import BotError
+from model import with_parent
 from model.local_worker import stop
 
 log = logging.getLogger(__name__)
@@ -81,7 +82,7 @@ class LocalWorker:
         preset = ("--preset", self._preset) if self._preset else ()
         self._process = await asyncio.create_subprocess_exec(
             sys.executable, "-m", "model", "serve", *preset, "--host", "127.0.0.1", "--port", str(self.port),
-            "--with-parent", *self._arguments,
+            with_parent.option(), *self._arguments,
             stdout=asyncio.subprocess.PIPE,
             stdin=asyncio.subprocess.DEVNULL,
             env={**os.environ, "WORKER_TOKEN": self.token, "WORKER_ADMIN_TOKEN": self.admin_token},

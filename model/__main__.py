@@ -9,6 +9,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from model import with_parent
 from model.version import ShowVersion
 
 
@@ -83,9 +84,7 @@ def _parser() -> argparse.ArgumentParser:
         "--grace", type=float, default=10.0, metavar="SECONDS",
         help="for running answers to end when it is stopped (default: %(default)g)",
     )  # fmt: skip
-    serve.add_argument(
-        "--with-parent", action="store_true", help="stop when the process that started this is gone"
-    )
+    with_parent.add_option(serve, "this")
     serve.add_argument(
         "--log-level", default="info", choices=["debug", "info", "warning", "error"],
         help="how much is told (default: %(default)s)",

@@ -71,7 +71,7 @@ def _serve(options: argparse.Namespace, settings: WorkerSettings) -> int:
         token=settings.worker_token,
         admin_token=settings.worker_admin_token,
         grace=options.grace,
-        with_parent=options.with_parent,
+        parent=options.with_parent,
     )
 
     def announce(address: str) -> None:

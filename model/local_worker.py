@@ -10,6 +10,7 @@ import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 
+from model import with_parent
 from model.engine.errors import CannotRun, WorkerError
 
 _STOP_SECONDS = 15.0
@@ -30,7 +31,7 @@ async def local_worker(preset: str | None, *arguments: str) -> AsyncIterator[tup
     named = ("--preset", preset) if preset else ()
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", "model", "serve", *named),
-        *("--host", "127.0.0.1", "--port", "0", "--with-parent", "--log-level", "warning", *arguments),
+        *("--host", "127.0.0.1", "--port", "0", with_parent.option(), "--log-level", "warning", *arguments),
         stdin=asyncio.subprocess.DEVNULL,
         stdout=asyncio.subprocess.PIPE,
         env={**os.environ, "WORKER_TOKEN": token},

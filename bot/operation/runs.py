@@ -183,7 +183,14 @@ class TrainingRuns:
             languages=tuple(run.expected.get("languages") or ()),
             samples=run.expected.get("samples"),
         )
-        return await self._trainer.begin(order)
+        try:
+            return await self._trainer.begin(order)
+        except TrainerRefused:
+            # An earlier process's request may have been under way when the trainer was asked above; it has the name.
+            job = await self._trainer.find(run.key)
+            if job is None:
+                raise
+            return job
 
     async def _take(self, run: TrainingRun, job: TrainingJob) -> TrainingRun:
         async with self._database.transaction() as session:

@@ -14,6 +14,7 @@ from collections.abc import Iterator
 from aiohttp import web
 
 from model.engine.errors import CannotRun
+from model.with_parent import is_gone
 
 log = logging.getLogger("model.server")
 
@@ -78,13 +79,12 @@ def stop_signals() -> Iterator[asyncio.Event]:
                 signal.signal(signum, handler)
 
 
-async def stopped(stop: asyncio.Event, *, with_parent: bool) -> None:
-    """Until the event is set or, `with_parent`, the process that started this one is gone."""
-    parent = os.getppid()
+async def stopped(stop: asyncio.Event, parent: int | None) -> None:
+    """Until the event is set or the process that started this one, where its number is given, is gone."""
     while not stop.is_set():
         with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(stop.wait(), 1.0 if with_parent else None)
-        if with_parent and os.getppid() != parent:
+            await asyncio.wait_for(stop.wait(), 1.0 if parent is not None else None)
+        if parent is not None and is_gone(parent):
             log.info("the process that started this server is gone")
             return
 

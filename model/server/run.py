@@ -39,8 +39,8 @@ class ServeOptions:
     """For adapters and sleep."""
     grace: float = 10.0
     """Seconds that running answers have to end after a stop signal."""
-    with_parent: bool = False
-    """Stop when the process that started this one is gone."""
+    parent: int | None = None
+    """The number of the process that started this one, where it is to stop once that is gone."""
 
 
 async def serve(
@@ -68,7 +68,7 @@ async def serve(
     )
     await runner.setup()
     with stop_signals() as stop:
-        stopping = asyncio.create_task(stopped(stop, with_parent=options.with_parent))
+        stopping = asyncio.create_task(stopped(stop, options.parent))
         try:
             address = await listen(runner, options.host, options.port)
             return await _serve_until(stopping, load, administration, worker, lambda: announce(address))

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import argparse
 
+from model import with_parent
+
 
 def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     """Add the subcommand."""
@@ -28,9 +30,7 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         "--log-level", default="info", choices=("debug", "info", "warning", "error"),
         help="how much is told (default: %(default)s)",
     )  # fmt: skip
-    parser.add_argument(
-        "--with-parent", action="store_true", help="stop when the process that started it is gone"
-    )
+    with_parent.add_option(parser, "it")
     parser.set_defaults(run=run)
 
 
@@ -62,4 +62,4 @@ def run(options: argparse.Namespace) -> int:
     def announce(address: str) -> None:
         print(f"trainer ready on {address}", flush=True)  # noqa: T201
 
-    return asyncio.run(serve(settings, announce, with_parent=options.with_parent))
+    return asyncio.run(serve(settings, announce, parent=options.with_parent))

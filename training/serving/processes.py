@@ -30,7 +30,7 @@ class StageProcess:
         """Start a stage of a job; what it says goes to the job's log."""
         with folder.log.open("ab") as log:
             process = await asyncio.create_subprocess_exec(
-                *(sys.executable, "-m", "training.serving.stage", str(root), job.id, stage),
+                *(sys.executable, "-m", "training.serving.stage", str(root), job.id, stage, str(os.getpid())),
                 stdin=asyncio.subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,

@@ -76,9 +76,10 @@ def make(settings: TrainerSettings) -> Trainer:
 
 
 async def serve(
-    settings: TrainerSettings, announce: Callable[[str], None], *, with_parent: bool = False
+    settings: TrainerSettings, announce: Callable[[str], None], *, parent: int | None = None
 ) -> int:
-    """Run the trainer until it is told to stop, and return the exit status; `announce` gets its address.
+    """Run the trainer until it is told to stop, or the process of the number `parent` is gone that started it, and
+    return the exit status; `announce` gets its address.
 
     Raises `CannotRun`, `RecipeError`.
     """
@@ -86,7 +87,7 @@ async def serve(
     root = settings.trainer_dir.resolve()
     root.mkdir(parents=True, exist_ok=True)
     with _alone_in(root):
-        return await _serve(make(settings), settings, announce, with_parent=with_parent)
+        return await _serve(make(settings), settings, announce, parent=parent)
 
 
 async def _serve(
@@ -94,7 +95,7 @@ async def _serve(
     settings: TrainerSettings,
     announce: Callable[[str], None],
     *,
-    with_parent: bool,
+    parent: int | None,
 ) -> int:
     http = web.AppRunner(
         trainer.app,
@@ -105,7 +106,7 @@ async def _serve(
     )
     await http.setup()
     with stop_signals() as stop:
-        stopping = asyncio.create_task(stopped(stop, with_parent=with_parent))
+        stopping = asyncio.create_task(stopped(stop, parent))
         reading = asyncio.create_task(_read_shipped())
         running = None
         try:

@@ -1,7 +1,8 @@
-"""One stage of a job as a process of its own: `python -m training.serving.stage FOLDER JOB STAGE`.
+"""One stage of a job as a process of its own: `python -m training.serving.stage FOLDER JOB STAGE TRAINER`.
 
-It ends by itself when the trainer that started it is gone: a training after its step, with a checkpoint. Called
-again it goes on; exit status 0 is done, 130 stopped, anything else failed, and `failure.json` then says why.
+It ends by itself when the trainer that started it, whose process has that number, is gone: a training after its step,
+with a checkpoint. Called again it goes on; exit status 0 is done, 130 stopped, anything else failed, and `failure.json`
+then says why.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from pathlib import Path
 
 from model.errors import ModelError
 from model.settings import WorkerSettings
+from model.with_parent import is_gone, parent_process
 from training.chats import write_text
 from training.errors import TrainingError
 from training.locking import FileHeld, lock
@@ -30,7 +32,7 @@ _HELD_SECONDS = 60.0
 def main() -> int:
     """Run the stage that the command line names."""
     root, job_id, stage = Path(sys.argv[1]), sys.argv[2], sys.argv[3]
-    _end_with_parent()
+    _end_with_parent(parent_process(sys.argv[4]))
     job = read_job(root / "jobs" / job_id)
     if job is None:
         print(f"error: there is no job {job_id} in {root}", file=sys.stderr)  # noqa: T201
@@ -102,12 +104,11 @@ _STAGES: Mapping[str, Callable[[Path, Job, JobFolder], None]] = {
 }
 
 
-def _end_with_parent() -> None:
-    """Be told to stop as soon as the process that started this one is gone."""
-    parent = os.getppid()
+def _end_with_parent(parent: int) -> None:
+    """Be told to stop as soon as the process that started this one is gone; it may have gone before this one looked."""
 
     def watch() -> None:
-        while os.getppid() == parent:
+        while not is_gone(parent):
             time.sleep(_LOOK_SECONDS)
         os.kill(os.getpid(), signal.SIGTERM)
 

@@ -134,16 +134,19 @@ class RunWatch(commands.Cog):
         if (text == shown.text and picture is None) or shown.gone:
             return
         view = cancel_button(words, run)
-        files = [discord.File(io.BytesIO(picture), CURVES_NAME)] if picture is not None else []
         channel = self._client.get_partial_messageable(run.channel_id)
         try:
             if run.message_id is None:
-                sent = await self._post(run, channel, embed, view, files)
+                sent = await self._post(run, channel, embed, view, _curves(picture))
                 shown.attachments = list(sent.attachments)
+                current = any(each.description == embed.description for each in sent.embeds)
             else:
+                current = False
+            # One that was just sent can be older: that of an earlier process, which was killed before it noted it.
+            if not current and run.message_id is not None:
                 message = channel.get_partial_message(run.message_id)
                 # The picture that is there is named again: the embed refers to it.
-                kept: list[discord.Attachment | discord.File] = [*(files or shown.attachments)]
+                kept: list[discord.Attachment | discord.File] = [*(_curves(picture) or shown.attachments)]
                 with translated():
                     edited = await message.edit(
                         embed=embed, view=view, attachments=kept, allowed_mentions=NOBODY
@@ -238,3 +241,8 @@ class RunWatch(commands.Cog):
         if not files:
             embeds[-1].set_image(url=None)
         return embeds, report_buttons(words, run, worst=bool(await results.worst())), files
+
+
+def _curves(picture: bytes | None) -> list[discord.File]:
+    """The loss curves to be sent, where there are any."""
+    return [discord.File(io.BytesIO(picture), CURVES_NAME)] if picture is not None else []

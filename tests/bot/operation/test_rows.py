@@ -17,7 +17,7 @@ from bot.operation.errors import ForgettingDue, NoSuchRun, NothingToRollBack, Re
 from bot.operation.forgetting import Forgetting
 from bot.operation.runs import TrainingRuns, Wish
 from bot.operation.uploads import _ids_in
-from bot.trainer import TrainerUnreachable
+from bot.trainer import Order, TrainerRefused, TrainerUnreachable, TrainingJob
 from bot.trainer_client import Trainer, open_trainer_client
 from tests.bot.operation.stand_in import StandIn, trainer
 
@@ -101,6 +101,33 @@ async def test_a_run_whose_trainer_is_away_keeps_its_place_and_is_begun_once(dat
         for _ in range(3):
             run, _ = await runs.follow(await runs.get(run.id))
         assert len(state.orders) == 1
+
+
+async def test_a_run_that_a_killed_bot_was_just_handing_over_is_found_where_its_name_is_taken(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begin = Trainer.begin
+
+    async def overtaken(self: Trainer, order: Order) -> TrainingJob:
+        """The request of the killed process, which was still being looked at, is let in before this one."""
+        await begin(self, order)
+        raise TrainerRefused(f"There is an adapter or a job called {order.name!r} already.")
+
+    async def refused(self: Trainer, order: Order) -> TrainingJob:
+        raise TrainerRefused("no such recipe")
+
+    async with runs_at_a_trainer(database) as (runs, state):
+        monkeypatch.setattr(Trainer, "begin", overtaken)
+        run = await runs.confirm((await runs.propose(WISH)).id, 99)
+        assert run is not None
+        run, job = await runs.follow(run)
+        assert job is not None
+        assert (run.status, run.job_id, len(state.orders)) == (RunStatus.RUNNING, job.id, 1)
+        monkeypatch.setattr(Trainer, "begin", refused)
+        run = await runs.confirm((await runs.propose(WISH)).id, 99)
+        assert run is not None
+        run, job = await runs.follow(run)
+        assert (run.status, run.error, job) == (RunStatus.FAILED, "no such recipe", None)
 
 
 async def test_a_run_that_the_trainer_lost_has_failed(database: Database) -> None:

@@ -203,6 +203,20 @@ async def test_it_goes_when_its_parent_has_gone(tmp_path: Path):
                 await asyncio.sleep(0.1)
 
 
+def test_it_goes_when_its_parent_had_gone_before_it_looked(tmp_path: Path):
+    ended = subprocess.Popen([sys.executable, "-c", ""])
+    ended.wait()
+    command = ("-m", "model", "serve", "--preset", "fake", "--port", "0", f"--with-parent={ended.pid}")
+    subprocess.run(
+        [sys.executable, *command],
+        check=True,
+        cwd=tmp_path,
+        env=QUIET,
+        timeout=60,
+        stdout=subprocess.DEVNULL,
+    )
+
+
 async def listens(port: int) -> None:
     """Wait until somebody takes connections there."""
     async with asyncio.timeout(10):

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import signal
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -12,8 +15,9 @@ import pytest
 
 from model.engine.errors import CannotRun
 from model.server.threads import in_thread
-from tests.training.serving.conftest import TOKEN, Running, lines, listening, rows
+from tests.training.serving.conftest import QUIET, TOKEN, Running, lines, listening, rows
 from training.finetuning.recipe import load_recipe
+from training.locking import lock
 from training.serving.errors import BadRequest, ServingError
 from training.serving.jobs import Job
 from training.serving.judging import chats_to_judge
@@ -347,6 +351,21 @@ async def test_a_job_that_takes_the_trainer_with_it_is_given_up(
         following.cancel()
     assert now.status == "failed"
     assert said in now.error.message
+
+
+async def test_a_jobs_process_whose_trainer_had_gone_before_it_looked_ends(tmp_path: Path) -> None:
+    ended = subprocess.Popen([sys.executable, "-c", ""])
+    ended.wait()
+    async with listening(tmp_path) as running:
+        job = stored(running, await create(running))
+        # Held as by a process that is at work, so that it waits; it is not to be there when its turn comes.
+        with lock(running.trainer.service.jobs.folder(job).lock):
+            process = await asyncio.create_subprocess_exec(
+                *(sys.executable, "-m", "training.serving.stage", str(tmp_path / "trainer")),
+                *(job.id, "training", str(ended.pid)),
+                env={**QUIET, "PYTHONPATH": str(Path(__file__).parents[3])},
+            )
+            assert await asyncio.wait_for(process.wait(), 60) == -signal.SIGTERM
 
 
 async def test_adapters_are_judged_as_thoroughly_as_the_settings_say(tmp_path: Path) -> None:
