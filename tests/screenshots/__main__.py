@@ -32,18 +32,19 @@ def main() -> int:
 async def _preview(chromium: str, folder: Path, locale: str | None) -> None:
     if lacking := mediawiki.missing():
         raise SystemExit(f"needs a MediaWiki: {lacking}")
-    state = folder / "preview"
-    state.mkdir()
-    await preview.make_history(state)
     (folder / "wiki").mkdir()
     with mediawiki.serve(folder / "wiki", preview.pages()) as wikipedia:
-        async with (
-            preview.preview(state, wikipedia) as url,
-            running(chromium, folder / "chromium") as browser,
-        ):
-            for scene in preview.SCENES:
-                if locale in (None, scene.locale):
-                    await preview.take(browser, url, scene)
+        for scene in preview.SCENES:
+            if locale not in (None, scene.locale):
+                continue
+            state = folder / scene.locale  # each scene begins in an empty channel
+            state.mkdir()
+            await preview.make_history(state)
+            async with (
+                preview.preview(state, wikipedia) as url,
+                running(chromium, folder / f"chromium-{scene.locale}") as browser,
+            ):
+                await preview.take(browser, url, scene)
 
 
 async def _terminal(chromium: str, folder: Path, _: str | None) -> None:

@@ -22,12 +22,12 @@ from bot.database.connection import open_database
 from bot.database.schema import upgrade
 from bot.database.tables import Conversation, Feedback, Job, JobStatus, Member, Message, Role, now
 from bot.preview import GUILD_ID
-from bot.words import words_for
+from bot.words import Words, words_for
 from tests.browser import Chromium, Page
 from tests.screenshots.files import keep
 
 ROOT = Path(__file__).parents[2]
-DESKTOP, TALL, PHONE = (1180, 640), (1180, 900), (400, 860)
+DESKTOP, TALL, PHONE, TALL_PHONE = (1180, 640), (1180, 900), (400, 860), (400, 1060)
 COMPOSER = "#channel-composer-input"
 PATIENCE = 300.0  # seconds: the model answers on whatever machine this is
 
@@ -39,6 +39,16 @@ class Scene:
     locale: str
     prompt: str
     work: str
+
+    @property
+    def code(self) -> str:
+        """The language's."""
+        return self.locale[:2]
+
+    @property
+    def words(self) -> Words:
+        """The bot's, in this language."""
+        return words_for(self.locale)
 
 
 SCENES = (
@@ -53,7 +63,7 @@ def pages() -> dict[str, dict[str, str]]:
     """The bundled notes of the works, as wikis: language → title → text."""
     found: dict[str, dict[str, str]] = {}
     for scene in SCENES:
-        code = scene.locale[:2]
+        code = scene.code
         notes = json.loads((ROOT / "model" / "catalogue" / "notes" / f"{code}.json").read_text("utf-8"))
         found[code] = {note["title"]: note["text"] for note in notes if note["title"] == scene.work}
         assert found[code], f"there is no note about {scene.work}"
@@ -132,13 +142,13 @@ async def preview(folder: Path, wikipedia: str) -> AsyncIterator[str]:
         await asyncio.wait_for(drain, 30)
     finally:
         if process.returncode is None:
-            os.killpg(process.pid, signal.SIGKILL)
+            with suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
         await process.wait()
 
 
 async def take(browser: Chromium, url: str, scene: Scene) -> None:
     """The pictures of one scene."""
-    code, words = scene.locale[:2], words_for(scene.locale)
     page = await browser.open(url, width=DESKTOP[0], height=DESKTOP[1])
     await page.find(".place", PATIENCE)
     await page.evaluate(
@@ -146,31 +156,43 @@ async def take(browser: Chromium, url: str, scene: Scene) -> None:
         "(document.querySelector('.locale-control select'))"
     )
     await asyncio.sleep(2)
+    for part in (_story, _canon, _admin):
+        await part(page, scene)
+    assert page.errors == []
+
+
+async def _story(page: Page, scene: Scene) -> None:
+    """A story's first answer with its buttons; on a desktop and on a phone."""
     await command(page, "/story start", prompt=scene.prompt)
     await page.find("body.in-thread", PATIENCE)
-    again = json.dumps(words.say("Again"))
+    again = json.dumps(scene.words.say("Again"))
     await page.until(
         f"[...document.querySelectorAll('button')].some(b => b.innerText.includes({again}))", PATIENCE
     )
     await page.until("!document.querySelector('.typing').innerText", PATIENCE)
-    await picture(page, f"story-{code}", DESKTOP)
-    await picture(page, f"story-{code}-phone", PHONE)
+    await picture(page, f"story-{scene.code}", DESKTOP)
+    await picture(page, f"story-{scene.code}-phone", PHONE)
+
+
+async def _canon(page: Page, scene: Scene) -> None:
+    """A page of Wikipedia, beside the story."""
     await command(page, "/canon", term=scene.work)
-    for key in ("ArrowDown", "Enter", "Enter"):  # what is suggested is chosen first
-        await page.press(key)
-        await asyncio.sleep(1)
     await page.see("CC BY-SA", patience=PATIENCE)
-    await picture(page, f"canon-{code}", TALL)
-    await page.click(".place-back")
-    await page.until("!document.body.classList.contains('in-thread')")
+    await picture(page, f"canon-{scene.code}", TALL)
+
+
+async def _admin(page: Page, scene: Scene) -> None:
+    """What a server's admins see, in the channel: settings, and statistics on a phone."""
+    if await page.evaluate("document.body.classList.contains('in-thread')"):
+        await page.click(".place-back")
+        await page.until("!document.body.classList.contains('in-thread')")
     await command(page, "/admin settings show")
-    await page.see(words.say("How I behave in this server"), patience=PATIENCE)
-    await picture(page, f"settings-{code}", TALL)
+    await page.see(scene.words.say("How I behave in this server"), patience=PATIENCE)
+    await picture(page, f"settings-{scene.code}", TALL)
     await command(page, "/admin stats")
     await page.see("1 · ", patience=PATIENCE)
     await page.until("[...document.images].every(i => i.complete && i.naturalWidth)", PATIENCE)
-    await picture(page, f"stats-{code}-phone", PHONE)
-    assert page.errors == []
+    await picture(page, f"stats-{scene.code}-phone", TALL_PHONE)
 
 
 async def command(page: Page, name: str, **options: str) -> None:
@@ -183,17 +205,30 @@ async def command(page: Page, name: str, **options: str) -> None:
             await page.see(name, within="[role=option]", patience=15)
             break
     await page.press("Enter")
+    await page.find(".command-chip")
     for option, value in options.items():
         await page.fill(f"input[data-option={option}]", value)
-    await page.press("Enter")
+    await send(page)
+
+
+async def send(page: Page) -> None:
+    """Press Enter until the command is on its way: suggestions that open late take the key for themselves."""
+    for _ in range(40):
+        await asyncio.sleep(0.5)
+        if not await page.evaluate("Boolean(document.querySelector('.command-chip:not(:disabled)'))"):
+            return
+        await page.press("Escape")
+        await page.press("Enter")
+    raise AssertionError("the command is still being written")
 
 
 async def picture(page: Page, name: str, size: tuple[int, int]) -> None:
     """What the page shows, in this size."""
-    await page.resize(*size, scale=1.5 if size is PHONE else 1)
+    await page.resize(*size, scale=1.5 if size in (PHONE, TALL_PHONE) else 1)
     await page.rest()
     await page.until(
-        "![...document.querySelectorAll('.channel-message button')].some(b => b.disabled)", PATIENCE
+        "![...document.querySelectorAll('.channel-message button')].some(b => b.disabled && b.checkVisibility())",
+        PATIENCE,
     )
     await asyncio.sleep(1.5)  # what moves comes to rest
     shot = await page.screenshot(Path(os.environ.get("TMPDIR", "/tmp")) / f"{name}.png")
