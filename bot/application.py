@@ -52,6 +52,7 @@ from bot.privacy.deletion_log import DeletionLog, log_path
 from bot.privacy.service import PrivacyService, keep_promises
 from bot.privacy.subject import DataHolder
 from bot.queue.repository import Limits, new_owner
+from bot.queue.shard import Shard
 from bot.queue.steering import QueueSteering
 from bot.settings import Settings, revealed
 from bot.statistics.figures import Statistics
@@ -131,10 +132,11 @@ def build_bot(foundation: Foundation) -> FanFabler:
     settings = foundation.settings
     limits = _limits(settings)
     pace = Pace()
+    shard = Shard(settings.shard_id, settings.shard_count)
 
     def assemble(client: FanFabler) -> Parts:
         stage = DiscordStage(client, foundation.database)
-        store = AnswerStore(foundation.database, limits, new_owner(), foundation.events)
+        store = AnswerStore(foundation.database, limits, new_owner(), foundation.events, shard)
         reports = ModeratorReports(client, foundation.database)
         guard = Guard(
             foundation.database,
@@ -222,7 +224,7 @@ def build_bot(foundation: Foundation) -> FanFabler:
         pace.observe(method, path, status, headers)
         foundation.events.discord_answered(method, status, headers.get("X-RateLimit-Scope"))
 
-    return FanFabler(assemble, http_trace=rate_limit_trace(observe))
+    return FanFabler(assemble, http_trace=rate_limit_trace(observe), shard=shard)
 
 
 def _events(settings: Settings) -> Events:

@@ -75,6 +75,7 @@ async def _discord(settings: Settings) -> list[Finding]:
                 *_portal(application),
                 *_permissions(application.id, guilds),
                 *_operator_servers(settings, application.id, guilds),
+                *_shards(settings, (await client.http.get_bot_gateway())[0]),
             ]
     except discord.LoginFailure:
         return [
@@ -133,6 +134,15 @@ def _operator_servers(
     found = f"the bot is not in {', '.join(away)}, so there are no operator's commands there"
     remedy = f"Invite it, or mend OPERATOR_GUILD_IDS: {invite_url(application_id)}"
     return [Finding("Operator's servers", Verdict.NOTE, found, remedy)]
+
+
+def _shards(settings: Settings, recommended: int) -> list[Finding]:
+    """Whether the servers are divided as finely as Discord would have it."""
+    mine = f"this process is {settings.shard_id} of {settings.shard_count}"
+    if settings.shard_count >= recommended:
+        return [Finding("Shards", Verdict.GOOD, mine)] if settings.shard_count > 1 else []
+    remedy = f"Start {recommended} processes, each with SHARD_COUNT={recommended} and a SHARD_ID of its own from 0."
+    return [Finding("Shards", Verdict.NOTE, f"Discord recommends {recommended}; {mine}", remedy)]
 
 
 def _permissions(application_id: int, guilds: Sequence[Mapping[str, Any]]) -> list[Finding]:

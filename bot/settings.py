@@ -6,7 +6,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated
 
-from pydantic import Field, SecretStr, ValidationError, field_validator
+from pydantic import Field, SecretStr, ValidationError, ValidationInfo, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from bot.errors import SettingsError
@@ -26,6 +26,12 @@ class Settings(BaseSettings):
     )
     discord_api_base: str | None = Field(None, description="Another REST server than Discord's, for tests.")
     discord_gateway_url: str | None = Field(None, description="Another gateway than Discord's, for tests.")
+    shard_count: int = Field(
+        1,
+        ge=1,
+        description="How many processes divide the servers among themselves; Discord wants that from 2,500 servers on.",
+    )
+    shard_id: int = Field(0, ge=0, description="Which of them this process is, from 0.")
     operator_guild_ids: Annotated[tuple[int, ...], NoDecode] = Field(
         (),
         description="Servers in which the bot's owners have /admin train, model and dataset, separated by commas.",
@@ -150,6 +156,13 @@ class Settings(BaseSettings):
     @classmethod
     def _split_ids(cls, value: object) -> object:
         return [part for part in value.replace(",", " ").split() if part] if isinstance(value, str) else value
+
+    @field_validator("shard_id")
+    @classmethod
+    def _is_one_of_them(cls, value: int, others: ValidationInfo) -> int:
+        if value >= (count := others.data.get("shard_count", 1)):
+            raise ValueError(f"must be below SHARD_COUNT, which is {count}")
+        return value
 
     @field_validator("database_url")
     @classmethod

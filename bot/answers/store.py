@@ -33,6 +33,7 @@ from bot.database.tables import (
 from bot.errors import LeaseLost
 from bot.metrics.events import Events, Outcome
 from bot.queue.repository import JobQueue, Limits
+from bot.queue.shard import ALL, Shard
 from model.lookup_tag import Lookup
 from model.wikipedia import Page
 
@@ -52,13 +53,21 @@ class Work:
 
 
 class AnswerStore:
-    """The rows behind the answers that this process writes."""
+    """The rows behind the answers that this process writes: those of its `shard`."""
 
-    def __init__(self, database: Database, limits: Limits, owner: str, events: Events | None = None) -> None:
+    def __init__(
+        self,
+        database: Database,
+        limits: Limits,
+        owner: str,
+        events: Events | None = None,
+        shard: Shard = ALL,
+    ) -> None:
         self._database = database
         self._limits = limits
         self._owner = owner
         self._events = events or Events()
+        self._shard = shard
         self._texts = TextKeeper(database, self._events)
 
     @persisting(STEP_PATIENCE)
@@ -259,7 +268,7 @@ class AnswerStore:
     async def claim(self, lease: timedelta) -> Job | None:
         """The next job, now ours."""
         async with self._database.transaction() as session:
-            job = await JobQueue(session, self._limits).claim(self._owner, lease)
+            job = await JobQueue(session, self._limits).claim(self._owner, lease, self._shard)
         if job is not None and job.attempts == 1 and job.started_at is not None:
             self._events.claimed((job.started_at - job.created_at).total_seconds())
         return job

@@ -60,6 +60,7 @@ from bot.moderation.guard import Guard
 from bot.operation.parts import Operation
 from bot.privacy.service import PrivacyService
 from bot.privacy.subject import DataHolder
+from bot.queue.shard import ALL, Shard
 from bot.queue.steering import QueueSteering
 from bot.statistics.figures import Statistics
 
@@ -126,6 +127,7 @@ class FanFabler(commands.Bot):
         assemble: Callable[[FanFabler], Parts],
         *,
         http_trace: aiohttp.TraceConfig,
+        shard: Shard = ALL,
     ) -> None:
         super().__init__(
             command_prefix=commands.when_mentioned,
@@ -137,6 +139,8 @@ class FanFabler(commands.Bot):
             member_cache_flags=discord.MemberCacheFlags.none(),
             max_messages=None,
             http_trace=http_trace,
+            shard_id=None if shard.is_all else shard.number,
+            shard_count=None if shard.is_all else shard.count,
         )
         finish_requests(self.http)
         self.parts = assemble(self)

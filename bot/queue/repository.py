@@ -46,6 +46,7 @@ from bot.errors import QueueDraining, QueueFull, TooManyWaiting
 from bot.limits.concurrency import guild_has_room, overfills, overfills_member
 from bot.metrics.events import Events, Outcome
 from bot.queue.pauses import Pauses, is_held
+from bot.queue.shard import ALL, Shard, is_covered
 
 MAX_ATTEMPTS = 3
 # How long a request waits for a worker that is away before it is given up, visibly.
@@ -159,9 +160,9 @@ class JobQueue:
         query = select(func.count()).select_from(Job).where(*conditions)  # type: ignore[arg-type]
         return int(await self._session.scalar(query) or 0)
 
-    async def claim(self, owner: str, lease: timedelta) -> Job | None:
-        """Take the job whose turn it is, or None. Its `lease_owner` is new with every claim, so that who held an
-        earlier lease on the same job, even this process itself, holds it no more.
+    async def claim(self, owner: str, lease: timedelta, shard: Shard = ALL) -> Job | None:
+        """Take the job of this shard whose turn it is, or None. Its `lease_owner` is new with every claim, so that who
+        held an earlier lease on the same job, even this process itself, holds it no more.
 
         Raises:
             sqlalchemy.exc.IntegrityError: another process began an answer in the same conversation at the same
@@ -174,7 +175,9 @@ class JobQueue:
             "new_lease": moment + lease,
             "member_room": self._limits.member_running,
         }
-        job = (await self._session.scalars(_claim(), values)).one_or_none()
+        if not shard.is_all:
+            values |= {"shard_number": shard.number, "shard_count": shard.count}
+        job = (await self._session.scalars(_claim(sharded=not shard.is_all), values)).one_or_none()
         if job is None:
             return None
         one_too_many = await overfills(self._session, job)
@@ -364,7 +367,7 @@ def _due() -> ColumnElement[datetime]:
 
 
 @cache
-def _claim() -> ReturningUpdate[Job]:
+def _claim(*, sharded: bool) -> ReturningUpdate[Job]:
     """What takes the job whose turn it is. Made once: making it takes longer than carrying it out."""
     running = aliased(Job)
     moment = bindparam("at_moment", type_=UtcDateTime)
@@ -390,6 +393,7 @@ def _claim() -> ReturningUpdate[Job]:
             ~conversation_busy,
             guild_has_room(),
             ~is_held(),
+            *([is_covered(Job.guild_id)] if sharded else []),
         )
         .order_by(_due(), Job.created_at, Job.id)
         .limit(1)

@@ -165,6 +165,21 @@ async def test_permissions_are_looked_at_in_every_server(
     assert ["Attic" in f.found for f in findings if f.part == "Permissions"] == [True]
 
 
+async def test_more_shards_are_asked_for_where_discord_recommends_them(
+    discord_server: DiscordServer, tmp_path: Path
+) -> None:
+    async def found(**changes: object) -> list[Finding]:
+        findings = await examine(settings(discord_server, tmp_path, **changes))
+        return [finding for finding in findings if finding.part == "Shards"]
+
+    assert await found() == []
+    discord_server.gateway.settings(shards=3)
+    (finding,) = await found(shard_count=2, shard_id=1)
+    assert (finding.verdict, "SHARD_COUNT=3" in finding.remedy) == (Verdict.NOTE, True)
+    (finding,) = await found(shard_count=3, shard_id=1)
+    assert finding == Finding("Shards", Verdict.GOOD, "this process is 1 of 3")
+
+
 async def test_a_trainer_is_looked_at_where_one_is_set(discord_server: DiscordServer, tmp_path: Path) -> None:
     guild = discord_server.create_guild("Workshop")
     async with trainer() as stand_in:

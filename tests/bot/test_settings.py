@@ -72,6 +72,7 @@ def test_guild_ids_are_a_list_in_one_line(monkeypatch: pytest.MonkeyPatch) -> No
         ("WIKIPEDIA_URL", "https://example.org"),
         ("LOG_LEVEL", "loud"),
         ("OPERATOR_GUILD_IDS", "x"),
+        ("SHARD_ID", "1"),
     ],
 )
 def test_a_bad_value_is_named_without_being_shown(
