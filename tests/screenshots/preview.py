@@ -232,6 +232,6 @@ async def picture(page: Page, name: str, size: tuple[int, int]) -> None:
     )
     await asyncio.sleep(1.5)  # what moves comes to rest
     shot = await page.screenshot(Path(os.environ.get("TMPDIR", "/tmp")) / f"{name}.png")
-    print("wrote", keep(shot, name), flush=True)  # noqa: T201
+    print("wrote", keep(shot, name, flat=True), flush=True)  # noqa: T201
     shot.unlink()
     await page.resize(*DESKTOP)
