@@ -70,8 +70,9 @@ soak-short: $(VENV)/.dev ## a few kills of bot and worker, each trouble once, a 
 	$(BIN)/python -m tests.reliability faults
 	$(BIN)/python -m tests.reliability load --minutes 0.5 --warm-up 6 --members 20 --slots 6 --tokens 60
 
-soak: $(VENV)/.dev ## a thousand kills, each trouble ten times, ten minutes of load (over two hours)
+soak: $(VENV)/.dev ## a thousand kills, sixty while a run is trained, each trouble ten times, ten minutes of load (hours)
 	$(BIN)/python -m tests.reliability kills --count 1000 --worlds 2
+	$(BIN)/python -m tests.reliability training --count 60
 	$(BIN)/python -m tests.reliability faults --rounds 10 --worlds 2
 	$(BIN)/python -m tests.reliability load --minutes 10
 

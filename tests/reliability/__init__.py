@@ -3,6 +3,7 @@ random moments. After each trouble everything that was accepted must have been a
 where people see it, and nothing may be left behind.
 
     python -m tests.reliability kills --count 1000
+    python -m tests.reliability training --count 60
     python -m tests.reliability faults --rounds 10
     python -m tests.reliability load --minutes 10
 """

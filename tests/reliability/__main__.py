@@ -11,15 +11,17 @@ import tempfile
 import time
 from collections import Counter, deque
 from collections.abc import Awaitable, Callable, Iterator
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import tests.reliability
 from tests.benchmarks.figures import exit_status
-from tests.reliability import claims, faults, kills, load
+from tests.reliability import claims, faults, kills, load, training
 from tests.reliability.kills import Cell
-from tests.reliability.world import DATABASES, World, open_world
+from tests.reliability.world import DATABASES, open_world
 
 _ATTEMPTS_A_WORLD = 40
 """After so many a new world is begun, so that its database stays one of a small server."""
@@ -35,6 +37,8 @@ def parser() -> argparse.ArgumentParser:
     commands = options.add_subparsers(dest="command", required=True)
     kills = commands.add_parser("kills", help="SIGKILL at random moments of every phase")
     kills.add_argument("--count", type=int, default=20, help="kills (default: %(default)s)")
+    trained = commands.add_parser("training", help="SIGKILL at random moments of a training run")
+    trained.add_argument("--count", type=int, default=12, help="kills (default: %(default)s)")
     faults = commands.add_parser("faults", help="a database, a worker and a Discord in trouble")
     faults.add_argument("--rounds", type=int, default=1, help="times that each comes (default: %(default)s)")
     loaded = commands.add_parser("load", help="a thousand threads, two hundred members, one bot process")
@@ -65,10 +69,10 @@ def parser() -> argparse.ArgumentParser:
     sharing.add_argument("--processes", type=int, default=4, help="default: %(default)s")
     sharing.add_argument("--database", choices=DATABASES, default="sqlite", help="default: %(default)s")
     sharing.add_argument("--json", type=Path, metavar="FILE", help="write the result here as well")
-    for command in (kills, faults):
+    for command in (kills, faults, trained):
         command.add_argument("--worlds", type=int, default=1, help="at a time (default: %(default)s)")
         command.add_argument("--database", choices=DATABASES, default="sqlite", help="default: %(default)s")
-    for command in (kills, faults, loaded):
+    for command in (kills, faults, trained, loaded):
         command.add_argument("--seed", type=int, help="of the moments (default: a new one)")
         command.add_argument("--json", type=Path, metavar="FILE", help="write the table here as well")
         command.add_argument(
@@ -77,7 +81,8 @@ def parser() -> argparse.ArgumentParser:
     return options
 
 
-Attempt = Callable[[World], Awaitable[list[str]]]
+Attempt = Callable[[Any], Awaitable[list[str]]]
+"""Troubles a world, or what else `Run.opens` opens, once, and says what was wrong afterwards."""
 
 
 def plan(options: argparse.Namespace) -> tuple[dict[str, Cell], list[tuple[str, Attempt]]]:
@@ -87,6 +92,8 @@ def plan(options: argparse.Namespace) -> tuple[dict[str, Cell], list[tuple[str, 
         tries = [(name, partial(faults.trouble_once, name=name)) for name in chosen]
         cells = faults.cells(options.database)
         return {name: cells[name] for name in chosen}, tries * options.rounds
+    if options.command == "training":
+        return training.cells(), training.attempts(options.count)
     order = [(phase, victims) for phase in kills.PHASES for victims in kills.VICTIMS]
     attempts = [
         (kills.name_of(phase, victims), partial(kills.kill_once, phase=phase, victims=victims))
@@ -104,6 +111,8 @@ class Run:
     seed: int
     folder: Path
     database: str = "sqlite"
+    opens: Callable[..., AbstractAsyncContextManager[Any]] = open_world
+    """What opens a world, from its folder, its seed and its `database`."""
     began: float = field(default_factory=time.monotonic)
     worlds: Iterator[int] = field(default_factory=itertools.count)
     done: int = 0
@@ -113,12 +122,12 @@ class Run:
         while self.attempts:
             number = next(self.worlds)
             folder = self.folder / f"world-{number}"
-            async with open_world(folder, self.seed + number, database=self.database) as world:
+            async with self.opens(folder, self.seed + number, database=self.database) as world:
                 for _ in range(_ATTEMPTS_A_WORLD):
                     if not self.attempts or await self._attempt(world):
                         break  # what is wrong would be found again after each further one
 
-    async def _attempt(self, world: World) -> list[str]:
+    async def _attempt(self, world: Any) -> list[str]:
         name, attempt = self.attempts.popleft()
         found = await attempt(world)
         self.matrix[name].tried += 1
@@ -195,7 +204,9 @@ def main(arguments: list[str] | None = None) -> int:
     matrix, attempts = plan(options)
     with tempfile.TemporaryDirectory() as scratch:
         folder = options.keep or Path(scratch)
-        asyncio.run(run(Run(matrix, deque(attempts), seed, folder, options.database), options.worlds))
+        opens = training.open_workshop if options.command == "training" else open_world
+        made = Run(matrix, deque(attempts), seed, folder, options.database, opens)
+        asyncio.run(run(made, options.worlds))
     print(table(matrix))
     for line, times in Counter(line for cell in matrix.values() for line in cell.problems).most_common():
         print(f"{times} × {line}")
