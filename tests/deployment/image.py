@@ -2,6 +2,10 @@
 from the index, the files that `.dockerignore` lets through, and the image's own start and health check, as its user.
 
     python -m tests.deployment.image bot /tmp/fanfabler-image
+    python -m tests.deployment.image worker-cpu /tmp/fanfabler-image
+
+A worker or a trainer is started as well, with the smallest model, until it is healthy, and ended in order. Make the
+folder where the image's user can enter it, and be root: then it runs as that user.
 
 It knows as much of a Dockerfile as ours has. What a folder cannot show is left out: the base image, the making of
 users, and that nothing else of the machine is seen.
@@ -173,12 +177,44 @@ def context() -> list[Path]:
     return found
 
 
+SERVING = {"worker-cpu", "worker-gpu", "trainer"}
+_TOKENS = {"WORKER_TOKEN": "a-long-secret", "TRAINER_TOKEN": "another-secret"}
+
+
+def serve_once(image: Image, patience: float = 300.0) -> float:
+    """Start what it serves, wait until its health check passes, and end it; the seconds that took.
+
+    Raises:
+        RuntimeError: it ended, did not get healthy, or did not end in order; with what it said.
+    """
+    begun = time.monotonic()
+    process = image.start(PRESET="tiny", TRAINER_RECIPES="tiny", **_TOKENS)
+    try:
+        while not (found := image.healthy())[0]:
+            if process.poll() is not None or time.monotonic() - begun > patience:
+                process.kill()
+                raise RuntimeError(f"not healthy: {found[1]}\n{''.join(process.communicate())}")
+            time.sleep(0.5)
+        seconds = time.monotonic() - begun
+    finally:
+        process.terminate()
+    words = "".join(process.communicate(timeout=60))
+    if process.returncode:
+        raise RuntimeError(f"ended with {process.returncode}:\n{words}")
+    return seconds
+
+
 def main() -> None:
     """Build one, and say what was done and how big it is."""
     target, folder, *arguments = sys.argv[1:]
     image = Image(target, Path(folder), say=print, arguments=dict(a.split("=", 1) for a in arguments))
     image.build()
     sys.stdout.write(f"{image.size() / 1e6:.0f} MB beside the base image\n")
+    if target in SERVING:
+        user = image.user if os.geteuid() == 0 else os.geteuid()
+        sys.stdout.write(
+            f"healthy {serve_once(image):.0f} s after its start as user {user}, ended in order\n"
+        )
 
 
 if __name__ == "__main__":
