@@ -13,7 +13,7 @@ from pathlib import Path
 from bot.database.tables import RunStatus, TrainingRun
 from tests.discord_server import ClientRefusedError, Message
 from tests.reliability.kills import Cell
-from tests.reliability.training_checks import PROCESS_KILLED, result_names, run_problems
+from tests.reliability.training_checks import result_names, run_problems
 from tests.reliability.training_world import Workshop, running_workshop
 from tests.reliability.world import LONG
 from training.serving.following import training_of
@@ -137,33 +137,26 @@ async def kill_once(workshop: Workshop, moment: str, victims: Sequence[str]) -> 
     place = world.random.randrange(len(world.members))
     telling = asyncio.create_task(world.members[place].send(world.threads[place], world.next_prompt(LONG)))
     await asyncio.sleep(world.random.uniform(0.0, window))
-    hit = await workshop.kill(victims)
+    await workshop.kill(victims)
     await asyncio.gather(beginning, telling, return_exceptions=True)
     if world.random.random() < 0.3:
         await asyncio.sleep(world.random.uniform(0.0, 3.0))
     await workshop.revive()
     if (await workshop.run(run.id)).status == RunStatus.PROPOSED:
         await _begin(workshop, proposal)  # «The application did not respond»: who sees that presses again
-    # Where the trainer lived on, it has seen the process end.
-    seen = hit if "trainer" not in victims else set[str]()
-    may_fail = any(job.id in seen for job in workshop.jobs_of(run.key))
     if not await workshop.over(run.id, *before):
         return [f"the run is not over; {line}" for line in await run_problems(workshop, run.id)]
     rest = [] if await world.settle() else ["nothing came to rest"]
-    found = await run_problems(workshop, run.id, may_fail=may_fail)
-    return [*rest, *found, *_other_problems(workshop, before, seen)]
+    return [*rest, *await run_problems(workshop, run.id), *_other_problems(workshop, before)]
 
 
-def _other_problems(workshop: Workshop, ids: Sequence[str], seen: set[str]) -> list[str]:
-    """The jobs in front of the run: done, unless their own process alone was killed."""
-    found = []
-    for job in workshop.jobs():
-        if job.id not in ids or job.status == "succeeded":
-            continue
-        said = job.error.message if job.error is not None else "nothing"
-        if job.id not in seen or PROCESS_KILLED not in said:
-            found.append(f"the job in front of the run is {job.status}: {said}")
-    return found
+def _other_problems(workshop: Workshop, ids: Sequence[str]) -> list[str]:
+    """The jobs in front of the run are done."""
+    return [
+        f"the job in front of the run is {job.status}: {job.error.message if job.error is not None else ''}"
+        for job in workshop.jobs()
+        if job.id in ids and job.status != "succeeded"
+    ]
 
 
 async def _begin(workshop: Workshop, proposal: Message) -> None:

@@ -17,9 +17,6 @@ from tests.reliability.training_world import Workshop
 from tests.reliability.verify import problems
 from training.serving.jobs import Job
 
-PROCESS_KILLED = "The system ended the job's process"
-"""What the trainer says of a job whose process alone was killed: such a job fails, since what the kernel kills for its
-memory would be killed again."""
 _GONE_SECONDS = 40.0
 """How long what a killed process left may take to find that out."""
 
@@ -45,14 +42,10 @@ class Post:
         )
 
 
-def row_problems(run: TrainingRun, *, may_fail: bool) -> list[str]:
-    """The run's row says how it ended, and that its last word is said. `may_fail`: its job's process alone was
-    killed."""
+def row_problems(run: TrainingRun) -> list[str]:
+    """The run's row says that it has succeeded, and that its last word is said."""
     found = [] if run.reported else ["the run is not reported"]
-    failed = may_fail and run.status == RunStatus.FAILED
-    if failed and PROCESS_KILLED not in (run.error or ""):
-        found.append(f"the run says something else of the killed process: {run.error}")
-    if not failed and run.status != RunStatus.SUCCEEDED:
+    if run.status != RunStatus.SUCCEEDED:
         found.append(f"the run is {run.status}: {run.error}")
     return found
 
@@ -70,23 +63,21 @@ def job_problems(jobs: Sequence[Job], run: TrainingRun) -> list[str]:
 
 
 def post_problems(posts: Sequence[Post], run: TrainingRun) -> list[str]:
-    """One message says how the run ended, and one reports on it, where there is something to report."""
+    """One message says that the run is done, and one reports on it."""
     own = [post for post in posts if post.title.endswith(f": {run.name}")]
     reports = [post for post in own if post.title.startswith("Report of ")]
     states = [post for post in own if post not in reports]
-    succeeded = run.status == RunStatus.SUCCEEDED
     found = []
     if len(states) != 1:
         found.append(f"{len(states)} messages show the run")
     for state in states:
-        said = "Done." if succeeded else PROCESS_KILLED
-        if said not in state.description:
+        if "Done." not in state.description:
             found.append(f"the run's message does not say how it ended: {state.description!r}")
         if state.buttons:
             found.append(f"the run's message has buttons yet: {', '.join(state.buttons)}")
-        if succeeded and state.files != ("loss.png",):
+        if state.files != ("loss.png",):
             found.append(f"the run's message shows {state.files} instead of its curves")
-    if len(reports) != succeeded:
+    if len(reports) != 1:
         found.append(f"{len(reports)} messages report on the run")
     found += [
         f"a report has the files {report.files}" for report in reports if report.files != ("heatmap.png",)
@@ -150,11 +141,11 @@ async def result_names(workshop: Workshop, job: Job) -> list[str]:
         return [(await client.files.retrieve(file_id)).filename for file_id in job.result_files]
 
 
-async def run_problems(workshop: Workshop, run_id: int, *, may_fail: bool = False) -> list[str]:
+async def run_problems(workshop: Workshop, run_id: int) -> list[str]:
     """Everything that is not as promised of one run and of the stories beside it, a line each."""
     world = workshop.world
     run = await workshop.run(run_id)
-    found = row_problems(run, may_fail=may_fail)
+    found = row_problems(run)
     jobs = workshop.jobs_of(run.key)
     found += job_problems(jobs, run)
     own = [message for message in workshop.channel.written if message.author == world.discord.bot]
@@ -162,12 +153,9 @@ async def run_problems(workshop: Workshop, run_id: int, *, may_fail: bool = Fals
     found += post_problems(posts, run)
     found += stray_problems(posts, [job.name for job in workshop.jobs()])
     place = workshop.adapters / run.name
-    if run.status == RunStatus.SUCCEEDED:
-        found += adapter_problems(place, workshop.reference)
-        for job in jobs:
-            found += result_problems(await result_names(workshop, job), workshop.reference_files)
-    elif place.exists():  # the process was killed after its last deed
-        found += adapter_problems(place, workshop.reference)
+    found += adapter_problems(place, workshop.reference)
+    for job in jobs:
+        found += result_problems(await result_names(workshop, job), workshop.reference_files)
     found += await _left_over(workshop)
     return found + await problems(world)
 

@@ -166,23 +166,20 @@ class Workshop:
                     found[int(process.name)] = line.rstrip("\0").split("\0")
         return found
 
-    async def kill(self, victims: Sequence[str]) -> set[str]:
-        """SIGKILL at the same time: `bot`, `worker`, `trainer`, `job`. The ids of the jobs whose process it hit."""
+    async def kill(self, victims: Sequence[str]) -> None:
+        """SIGKILL at the same time: `bot`, `worker`, `trainer`, `job`."""
         # The trainer first: it is not to see its job's process end before it ends itself.
         if "trainer" in victims and self.trainer is not None:
             with suppress(ProcessLookupError):
                 self.trainer.send_signal(signal.SIGKILL)
-        hit = set()
         if "job" in victims:
             for number, line in self.at_work().items():
                 if _STAGE in line:
                     with suppress(ProcessLookupError):
                         os.kill(number, signal.SIGKILL)
-                        hit.add(line[line.index(_STAGE) + 2])
         await self.world.kill(*(name for name in ("bot", "worker") if name in victims))
         if "trainer" in victims and self.trainer is not None:
             await self.trainer.wait()
-        return hit
 
     async def revive(self) -> None:
         """Start again what does not run."""

@@ -52,5 +52,9 @@ class StageFailed(ServingError):
     """A stage of a job failed."""
 
 
+class StageKilled(StageFailed):
+    """The system ended a stage's process, which said nothing: the stage can go on where it was."""
+
+
 class WorkerRefused(ServingError):
     """The worker would not be put to sleep, or woken up."""

@@ -11,13 +11,14 @@ import contextlib
 import json
 import logging
 import shutil
+import signal
 import time
 from collections.abc import Coroutine, Mapping
 from typing import Any, TypeVar
 
 from model.server.threads import in_thread
 from training.finetuning.metrics import seconds_of
-from training.serving.errors import Conflict, ServingError, StageFailed
+from training.serving.errors import Conflict, ServingError, StageFailed, StageKilled
 from training.serving.files import FileStore
 from training.serving.following import Follower, Training, steps_and_answers, told, training_of
 from training.serving.jobs import Failure, Job, JobFolder, JobStore, Stage
@@ -35,7 +36,7 @@ STOP_SECONDS = 30.0
 WAKE_SECONDS = 60.0
 """How long a job that waits its turn waits for the worker to wake up from the one before."""
 MOST_RESUMPTIONS = 3
-"""How often a job goes on, without a step forward, after the trainer ended in the midst of it."""
+"""How often a job goes on, without a step forward, after the trainer or its process ended in the midst of it."""
 _BEGINS = {
     "evaluating": "The adapter is being evaluated.",
     "finishing": "The results are being put together.",
@@ -121,12 +122,8 @@ class Runner:
         job = self._jobs.running()
         if job is None:
             return
-        step = steps_and_answers(self._jobs.folder(job))
-        count = job.resumptions + 1 if step <= job.resumed_at else 1
-        if job.left_in_order:
-            count = max(job.resumptions, 1)
-        job = self._jobs.change(job.id, resumptions=count, resumed_at=step, left_in_order=False)
-        if count <= MOST_RESUMPTIONS:
+        job = self._resume(job)
+        if (count := job.resumptions) <= MOST_RESUMPTIONS:
             self._jobs.note(job, "The trainer was started again; the job goes on.")
             if self._rows_are_stale(job):
                 self.begin_anew(job)
@@ -136,6 +133,14 @@ class Runner:
             "does not suffice for it."
         )
         self._fail(job.id, Failure(message=message, code="trainer_ended"))
+
+    def _resume(self, job: Job) -> Job:
+        """Count that the job goes on, from 1 again wherever it has made a step forward since the last time."""
+        step = steps_and_answers(self._jobs.folder(job))
+        count = job.resumptions + 1 if step <= job.resumed_at else 1
+        if job.left_in_order:
+            count = max(job.resumptions, 1)
+        return self._jobs.change(job.id, resumptions=count, resumed_at=step, left_in_order=False)
 
     def _rows_are_stale(self, job: Job) -> bool:
         """Whether rows of its files were removed after it had copied them, and nobody could tell it any more."""
@@ -187,11 +192,11 @@ class Runner:
                 job = self._jobs.change(job.id, stage=stage, stage_at=time.time())
                 if stage in _BEGINS:
                     self._jobs.note(job, _BEGINS[stage])
-                await self._stage(job, folder, stage)
+                await self._stage_whatever_is_killed(job, folder, stage)
                 if stage == "evaluating":
                     judging = time.time() - (job.stage_at or time.time())
         self._go_on()
-        self._succeed(job, folder, judging)
+        self._succeed(self._jobs.get(job.id), folder, judging)
 
     def _go_on(self) -> None:
         """Raises `_Interrupted` where the job does not."""
@@ -217,6 +222,17 @@ class Runner:
                 with contextlib.suppress(asyncio.CancelledError, ServingError):
                     await each
 
+    async def _stage_whatever_is_killed(self, job: Job, folder: JobFolder, stage: Stage) -> None:
+        """One stage to its end, also where the system ends its process. Raises `StageFailed`."""
+        while True:
+            try:
+                return await self._stage(job, folder, stage)
+            except StageKilled as killed:
+                resumed = self._resume(self._jobs.get(job.id))
+                if resumed.resumptions > MOST_RESUMPTIONS:
+                    raise
+                self._jobs.note(resumed, f"{killed} It goes on where it was.", level="warn")
+
     async def _stage(self, job: Job, folder: JobFolder, stage: Stage) -> None:
         """One stage to its end. Raises `StageFailed`."""
         process = await StageProcess.start(self._jobs.root, job, folder, stage, self._environment)
@@ -238,7 +254,8 @@ class Runner:
                 await following
             self._tell(job, folder, follower)
         if status != 0 or not _done(folder, stage):
-            raise StageFailed(failure_of(folder, status).message)
+            killed = status == -signal.SIGKILL and not folder.failure.exists()
+            raise (StageKilled if killed else StageFailed)(failure_of(folder, status).message)
 
     async def _follow(self, job: Job, folder: JobFolder, follower: Follower) -> None:
         while True:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import openai
+import psutil
 import pytest
 
 from tests.training.serving.conftest import (
@@ -112,6 +113,22 @@ async def test_a_killed_trainer_goes_on_from_the_checkpoint(worker: StandInWorke
     last = steps[-1].split(":")[0].split()
     assert last[1] == last[3]  # step 36 of 36
     assert sum(line.startswith("Training has begun") for line in said) == 1
+
+
+async def test_a_job_goes_on_from_the_checkpoint_where_the_system_ends_its_process(
+    worker: StandInWorker, tmp_path: Path
+) -> None:
+    async with trainer_process(tmp_path, **settings(worker)) as (process, client):
+        job = await begin(client, "slow")
+        await at_step(client, job.id, 3)
+        (stage,) = psutil.Process(process.pid).children()
+        stage.kill()
+        done = await ended(client, job.id)
+        said = await messages(client, job.id)
+    assert done.status == "succeeded", done.error
+    assert sum("It goes on where it was." in line for line in said) == 1
+    (resumed,) = (line for line in said if line.startswith("Training goes on after step "))
+    assert int(resumed.split()[-1].rstrip(".")) >= 2
 
 
 async def test_a_job_begins_anew_without_a_forgotten_members_rows(

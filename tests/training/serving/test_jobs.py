@@ -24,6 +24,7 @@ from training.serving.judging import chats_to_judge
 from training.serving.processes import StageProcess
 from training.serving.recipes import Hyperparameters, adjusted, used
 from training.serving.run import make, serve
+from training.serving.runner import MOST_RESUMPTIONS
 from training.serving.settings import TrainerSettings
 
 
@@ -351,6 +352,33 @@ async def test_a_job_that_takes_the_trainer_with_it_is_given_up(
         following.cancel()
     assert now.status == "failed"
     assert said in now.error.message
+
+
+async def test_a_job_whose_process_the_system_ends_again_and_again_is_given_up(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Killed:
+        async def wait(self) -> int:
+            return -signal.SIGKILL
+
+    starts = []
+
+    async def start(*_: Any) -> Killed:
+        starts.append(1)
+        return Killed()
+
+    monkeypatch.setattr(StageProcess, "start", start)
+    async with listening(tmp_path) as running:
+        job = await create(running)
+        following = asyncio.create_task(running.trainer.runner.run())
+        async with asyncio.timeout(20):
+            while not stored(running, job).ended:
+                await asyncio.sleep(0.01)
+        following.cancel()
+        now = await running.client.fine_tuning.jobs.retrieve(job.id)
+    assert now.status == "failed"
+    assert "ran out of memory" in now.error.message
+    assert len(starts) == 1 + MOST_RESUMPTIONS
 
 
 async def test_a_jobs_process_whose_trainer_had_gone_before_it_looked_ends(tmp_path: Path) -> None:
