@@ -20,7 +20,7 @@ from bot.text.rate_limit import parse_rate_limit_headers
 _MESSAGES = re.compile(r"/channels/(?P<channel>[0-9]+)/messages(?:/(?P<message>[0-9]+))?$")
 # Answers to interactions do not count towards the limit on all requests.
 _UNCOUNTED = re.compile(r"/(?:interactions|webhooks)/")
-# How many requests that show no answer may stand in line at a time.
+# How many requests that show no answer may stand in line at a time, and as many that somebody waits for.
 _LANES = 4
 
 _counted: ContextVar[bool] = ContextVar("counted_already", default=False)
@@ -31,7 +31,7 @@ class Pace:
 
     def __init__(self, budget: Budget | None = None, clock: Callable[[], float] = time.monotonic) -> None:
         self._budget = budget or Budget()
-        self._lanes = asyncio.Semaphore(_LANES)
+        self._lanes, self._quick_lanes = asyncio.Semaphore(_LANES), asyncio.Semaphore(_LANES)
         self.now = clock
 
     def open(self, place: str) -> Pacer:
@@ -51,10 +51,11 @@ class Pace:
             pacer.close()
 
     @asynccontextmanager
-    async def beside(self, place: str) -> AsyncIterator[None]:
+    async def beside(self, place: str, *, waited_for: bool = False) -> AsyncIterator[None]:
         """Enter when one request in that channel may be sent that shows no answer. A few stand in line at a time,
-        between first and final texts: hundreds may be due at once, and Discord refuses those beyond its limit."""
-        async with self._lanes:
+        between first and final texts: hundreds may be due at once, and Discord refuses those beyond its limit. What
+        somebody waits for passes by what nobody does."""
+        async with self._quick_lanes if waited_for else self._lanes:
             await self.final_turn(place, "…")
             token = _counted.set(True)
             try:

@@ -139,7 +139,7 @@ class ThreadListener(commands.Cog):
     async def _refuse(self, message: discord.Message, error: BotError) -> None:
         try:
             words = words_for(await self._locale_of(message))
-            async with self._parts.pace.beside(str(message.channel.id)):
+            async with self._parts.pace.beside(str(message.channel.id), waited_for=True):
                 await message.reply(explain(words, error), allowed_mentions=NOBODY)
         except discord.HTTPException as failure:
             log.info("could not answer message %s: %s", message.id, failure)

@@ -17,7 +17,7 @@ from tests.benchmarks.discord.stories import answer_text, prompt
 from tests.discord_server import Channel
 from tests.reliability.world import World
 
-_LABEL = re.compile(r"Story (\d+):")
+_LABEL = re.compile(r"Story (\d+)")
 _LOOKS_EVERY = 0.02
 
 
@@ -28,6 +28,7 @@ class Asked:
 
     number: int
     member: int
+    thread: int
     letters: int
     """Of the whole answer, without blanks."""
     sent: float
@@ -58,7 +59,7 @@ class People:
         self.world.stories += 1
         number = self.world.stories
         letters = len("".join(answer_text(number, tokens).split()))
-        story = self.asked[number] = Asked(number, place, letters, time.time())
+        story = self.asked[number] = Asked(number, place, thread.id, letters, time.time())
         message = await self.world.members[place].send(thread, prompt(story.number, tokens))
         story.message_id = message.id
         self._messages[message.id] = story
@@ -94,7 +95,11 @@ class People:
             refused.over.set()
             return
         content = str(response.get("content", ""))
-        if (label := _LABEL.match(content)) and (story := self.asked.get(int(label[1]))) is not None:
+        if (label := _LABEL.match(content)) is None:
+            return
+        story = self.asked.get(int(label[1]))
+        # A first text may end within the number: that of another story, then, which is not told in that thread.
+        if story is not None and f"/channels/{story.thread}/" in record["path"]:
             story.first = story.first or record["ended"]
             # Stories fit one message. Letter by letter they are gone through at the end.
             if story.done is None and len("".join(content.split())) >= story.letters:

@@ -167,6 +167,22 @@ async def test_hundreds_of_other_requests_keep_no_answer_waiting_and_stay_below_
     assert all(later - earlier > 0.9 for earlier, later in zip(at, at[40:], strict=False))
 
 
+async def test_what_somebody_waits_for_passes_by_what_nobody_does() -> None:
+    pace = Pace(Budget(20))
+    entered: list[bool] = []
+
+    async def other(*, waited_for: bool) -> None:
+        async with pace.beside("1", waited_for=waited_for):
+            entered.append(waited_for)
+
+    async with asyncio.TaskGroup() as group:
+        for _ in range(60):
+            group.create_task(other(waited_for=False))
+        await asyncio.sleep(0.1)
+        group.create_task(other(waited_for=True))
+    assert entered.index(True) < 30, "it stood behind those that came before"
+
+
 async def test_other_requests_that_took_a_turn_are_counted_once() -> None:
     pace = Pace(Budget(3))
     for _ in range(2):
