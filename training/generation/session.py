@@ -102,8 +102,6 @@ def prepare(options: Options, settings: GenerationSettings) -> Job:
             f"no price is known for {options.model}, so --max-usd cannot be kept: give --price-in and --price-out"
         )
     key = settings.openai_api_key.get_secret_value() if settings.openai_api_key else ""
-    if not key and base_url == OPENAI:
-        raise CannotGenerate("OPENAI_API_KEY is not set; for a server of your own, set OPENAI_BASE_URL")
     wanted = Wanted(
         options.languages,
         read_works(options.properties, options.languages),
@@ -112,7 +110,7 @@ def prepare(options: Options, settings: GenerationSettings) -> Job:
         options.seed,
     )
     prompts = load_set(options.prompts)
-    return Job(options, settings, prompts, wanted, prices, base_url, key or "none", options.config(prompts))
+    return Job(options, settings, prompts, wanted, prices, base_url, key, options.config(prompts))
 
 
 def run_job(job: Job, console: Console, on_changes: Callable[[Sequence[str]], str]) -> Outcome:
@@ -121,6 +119,8 @@ def run_job(job: Job, console: Console, on_changes: Callable[[Sequence[str]], st
     `on_changes` is told what is different from the folder's earlier runs, and answers `continue`, `restart` or
     `stop`. Raises `CannotGenerate`.
     """
+    if not job.api_key and job.base_url == OPENAI:
+        raise CannotGenerate("OPENAI_API_KEY is not set; for a server of your own, set OPENAI_BASE_URL")
     folder = RunFolder(job.options.out)
     with folder.locked():
         if changes := folder.changes(job.config, job.wanted.works):
@@ -213,7 +213,7 @@ class _Session:
         job, options = self._job, self._job.options
         client = openai.AsyncOpenAI(
             base_url=job.base_url,
-            api_key=job.api_key,
+            api_key=job.api_key or "none",
             max_retries=0,  # trying again is the limiter's and the journal's business
             timeout=options.timeout,
             # A third of the CPU time per call that httpx takes.

@@ -131,10 +131,11 @@ def test_options_that_make_no_sense_are_refused_before_anything_is_asked(
     assert server.stub.bodies == []
 
 
-def test_openai_s_own_server_wants_a_key(
+def test_openai_s_own_server_wants_a_key_and_the_dry_run_none(
     generate: Command, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     for name in ("OPENAI_API_KEY", "OPENAI_BASE_URL"):
         monkeypatch.delenv(name, raising=False)
     assert generate(*ONE) == 2
     assert "OPENAI_API_KEY is not set" in capsys.readouterr().err
+    assert generate(*ONE, "--dry-run") == 0
