@@ -8,7 +8,7 @@ import math
 import re
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager, nullcontext, suppress
 from contextvars import ContextVar
 
 from bot.answers.stage import Phase, Scene
@@ -20,8 +20,9 @@ from bot.text.rate_limit import parse_rate_limit_headers
 _MESSAGES = re.compile(r"/channels/(?P<channel>[0-9]+)/messages(?:/(?P<message>[0-9]+))?$")
 # Answers to interactions do not count towards the limit on all requests.
 _UNCOUNTED = re.compile(r"/(?:interactions|webhooks)/")
-# How many requests that show no answer may stand in line at a time, and as many that somebody waits for.
+# How many requests that show no answer may stand in line at a time, and of them those that nobody waits for.
 _LANES = 4
+_PATIENT_LANES = 3
 
 _counted: ContextVar[bool] = ContextVar("counted_already", default=False)
 
@@ -31,7 +32,7 @@ class Pace:
 
     def __init__(self, budget: Budget | None = None, clock: Callable[[], float] = time.monotonic) -> None:
         self._budget = budget or Budget()
-        self._lanes, self._quick_lanes = asyncio.Semaphore(_LANES), asyncio.Semaphore(_LANES)
+        self._lanes, self._patient_lanes = asyncio.Semaphore(_LANES), asyncio.Semaphore(_PATIENT_LANES)
         self.now = clock
 
     def open(self, place: str) -> Pacer:
@@ -55,7 +56,7 @@ class Pace:
         """Enter when one request in that channel may be sent that shows no answer. A few stand in line at a time,
         between first and final texts: hundreds may be due at once, and Discord refuses those beyond its limit. What
         somebody waits for passes by what nobody does."""
-        async with self._quick_lanes if waited_for else self._lanes:
+        async with nullcontext() if waited_for else self._patient_lanes, self._lanes:
             await self.final_turn(place, "…")
             token = _counted.set(True)
             try:

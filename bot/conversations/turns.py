@@ -121,15 +121,16 @@ class Turns(ServiceBase):
             for message in await repository.branch(conversation.active_leaf_id):
                 message.discord_message_id = None  # a story may be begun from it once more
 
-    async def expect_room(self, thread_id: int, message_id: int) -> None:
-        """Look whether there is room for the answer to a message, before anything is done for it. Waits for nobody;
-        `say` looks again. What is known already, or a waiting answer would take in, needs none.
+    async def expect_room(self, thread_id: int, message_id: int, *, coming: int = 0) -> None:
+        """Look whether there is room for the answer to a message, before anything is done for it, and behind so many
+        that are `coming` before it. Waits for nobody; `say` looks again. What is known already, or a waiting answer
+        would take in, needs none.
 
         Raises:
             QueueFull: there is none.
         """
         async with self._database.reading() as session:
-            if not await JobQueue(session, self._limits).is_full():
+            if not await JobQueue(session, self._limits).is_full(coming):
                 return
             repository = ConversationRepository(session)
             conversation = await repository.by_thread(thread_id)

@@ -4,7 +4,10 @@ an absence, and notices threads and servers that are gone."""
 from __future__ import annotations
 
 import asyncio
+import itertools
 import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import partial
 from typing import TYPE_CHECKING
 from weakref import WeakValueDictionary
@@ -43,6 +46,8 @@ class ThreadListener(commands.Cog):
         self._absence = absence
         self._catching_up = asyncio.Lock()
         self._turns: WeakValueDictionary[int, asyncio.Lock] = WeakValueDictionary()
+        self._tickets = itertools.count()
+        self._coming: set[int] = set()
 
     @commands.Cog.listener()
     async def on_message(self, message: discord.Message) -> None:
@@ -74,9 +79,10 @@ class ThreadListener(commands.Cog):
         """A message in a thread of ours. Returns whether it is ours, answered or not."""
         if not await self._parts.conversations.holds(message.channel.id):
             return False
-        if message.content:
-            await self._parts.conversations.expect_room(message.channel.id, message.id)
-        await self._absence.before(message)
+        with self._in_line() as coming:
+            if message.content:
+                await self._parts.conversations.expect_room(message.channel.id, message.id, coming=coming)
+            await self._absence.before(message)
         reading = await self._parts.reader.read(message, self._client.user)
         if reading.text:
             replied = message.reference if message.type is discord.MessageType.reply else None
@@ -97,6 +103,19 @@ class ThreadListener(commands.Cog):
                 await self._branched(message, queued.branched)
         await self._apologise(message, reading)
         return True
+
+    @contextmanager
+    def _in_line(self) -> Iterator[int]:
+        """How many messages came before and are not in the queue yet, beyond what the free slots would take: while
+        hundreds have their threads looked over, whom they leave no room is to be told at once."""
+        ticket = next(self._tickets)
+        free = max(0, self._parts.dispatcher.slots - self._parts.dispatcher.running)
+        before = sum(other < ticket for other in self._coming)
+        self._coming.add(ticket)
+        try:
+            yield max(0, before - free)
+        finally:
+            self._coming.discard(ticket)
 
     async def _branched(self, message: discord.Message, branched: Branched) -> None:
         """A reply to an older answer has moved the story there: say so, and show that branch."""
@@ -168,7 +187,10 @@ class ThreadListener(commands.Cog):
                     continue
                 try:
                     after = discord.Object(last_seen)
-                    async for message in thread.history(limit=_CATCH_UP, after=after, oldest_first=True):
+                    async with self._parts.pace.beside(str(thread_id)):
+                        history = thread.history(limit=_CATCH_UP, after=after, oldest_first=True)
+                        missed = [message async for message in history]
+                    for message in missed:
                         await self.on_message(message)
                 except discord.HTTPException as error:
                     log.info("could not read up on thread %s: %s", thread_id, error)

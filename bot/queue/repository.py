@@ -152,9 +152,9 @@ class JobQueue:
         await self._session.flush()
         return job
 
-    async def is_full(self) -> bool:
-        """Whether as many wait as may."""
-        return await self._count(Job.status == JobStatus.QUEUED) >= self._limits.queue
+    async def is_full(self, coming: int = 0) -> bool:
+        """Whether as many wait as may, with `coming` that are about to."""
+        return await self._count(Job.status == JobStatus.QUEUED) + coming >= self._limits.queue
 
     async def _count(self, *conditions: object) -> int:
         query = select(func.count()).select_from(Job).where(*conditions)  # type: ignore[arg-type]

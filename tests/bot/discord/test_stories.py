@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 from pathlib import Path
 
 import pytest
 
 from bot.database.connection import Database
+from bot.discord.absence import AbsenceReview
 from model.engine.fake import FakeEngine
 from tests.bot.world import open_world
 
@@ -130,6 +132,31 @@ async def test_a_full_queue_is_said_at_once(database: Database) -> None:
         result = await world.members[2].slash(world.channel, "story start", prompt="me too")
         assert "So many stories are waiting" in await world.reply(result)
         assert len(world.threads) == 2
+
+
+async def test_whom_others_leave_no_room_is_told_while_their_threads_are_still_looked_over(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    engine = FakeEngine(tokens_per_second=10)
+    async with open_world(database, engine, worker_slots=1, queue_limit=1) as world:
+        threads = [await world.start_story("hello", member=n) for n in range(2)]
+        for thread in threads:
+            await world.answered(thread)
+        await world.start_story("!words 200", member=2)
+        await world.until(lambda: engine.load.running == 1)
+        looking = asyncio.Event()
+
+        async def look(*_: object) -> None:
+            await looking.wait()
+
+        monkeypatch.setattr(AbsenceReview, "before", look)
+        await world.members[0].send(world.handle(threads[0]), "and then?")
+        await world.members[1].send(world.handle(threads[1]), "and then?")
+        await world.until(
+            lambda: any("So many stories are waiting" in text for text in world.texts(threads[1]))
+        )
+        looking.set()
+        assert not any("So many" in text for text in world.texts(threads[0]))
 
 
 async def test_an_answer_that_breaks_off_is_gone_on_with(database: Database) -> None:
