@@ -96,7 +96,8 @@ async def test_health_names_each_part_and_the_remedy_for_what_is_wrong(database:
     async with open_world(database, FakeEngine()) as world:
         shown = await panel(world, "health")
         assert "🟢 Writing machine" in shown.text
-        assert "🟢 Database\nSQLite · answers in" in shown.text
+        name = "SQLite" if database.engine.dialect.name == "sqlite" else "PostgreSQL"
+        assert f"🟢 Database\n{name} · answers in" in shown.text
         assert "🟡 Wikipedia\nIt does not answer.\n-# Stories go on without it" in shown.text
         assert "0 of 500 places taken" in shown.text
         assert "something wants looking at" in shown.text
