@@ -4,7 +4,6 @@ an absence, and notices threads and servers that are gone."""
 from __future__ import annotations
 
 import asyncio
-import itertools
 import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -46,8 +45,7 @@ class ThreadListener(commands.Cog):
         self._absence = absence
         self._catching_up = asyncio.Lock()
         self._turns: WeakValueDictionary[int, asyncio.Lock] = WeakValueDictionary()
-        self._tickets = itertools.count()
-        self._coming: set[int] = set()
+        self._coming = 0
 
     @commands.Cog.listener()
     async def on_message(self, message: discord.Message) -> None:
@@ -108,14 +106,13 @@ class ThreadListener(commands.Cog):
     def _in_line(self) -> Iterator[int]:
         """How many messages came before and are not in the queue yet, beyond what the free slots would take: while
         hundreds have their threads looked over, whom they leave no room is to be told at once."""
-        ticket = next(self._tickets)
         free = max(0, self._parts.dispatcher.slots - self._parts.dispatcher.running)
-        before = sum(other < ticket for other in self._coming)
-        self._coming.add(ticket)
+        beyond = max(0, self._coming - free)
+        self._coming += 1
         try:
-            yield max(0, before - free)
+            yield beyond
         finally:
-            self._coming.discard(ticket)
+            self._coming -= 1
 
     async def _branched(self, message: discord.Message, branched: Branched) -> None:
         """A reply to an older answer has moved the story there: say so, and show that branch."""

@@ -23,17 +23,14 @@ class Shard:
         """Whether there is nothing to divide."""
         return self.count == 1
 
-    def covers(self, guild_id: int | None) -> bool:
-        """Whether this is the server's part."""
-        return ((guild_id or 0) >> _TIME_BITS) % self.count == self.number
-
 
 ALL = Shard()
 """Every server."""
 
 
 def is_covered(guild_id: SQLColumnExpression[int | None]) -> ColumnElement[bool]:
-    """The same in SQL; the parameters `shard_number` and `shard_count` are to be given."""
+    """Whether a row's server is of this part, by Discord's formula; the parameters `shard_number` and `shard_count` are
+    to be given."""
     time = func.coalesce(guild_id, 0).bitwise_rshift(literal(_TIME_BITS, Integer))
     count, number = (bindparam(name, type_=Integer) for name in ("shard_count", "shard_number"))
     return time % count == number
