@@ -8,7 +8,7 @@ from xml.sax.saxutils import escape, quoteattr
 
 from markdown_it.tree import SyntaxTreeNode
 
-from bot.export.prose import safe_url
+from bot.export.prose import is_repeated, safe_url
 
 _WRAPPED = {"em": "em", "strong": "strong", "s": "s", "blockquote": "blockquote", "bullet_list": "ul"}
 
@@ -36,11 +36,11 @@ def link(label: str, address: str | None) -> str:
 
 def _block(node: SyntaxTreeNode, below: int) -> str:  # noqa: PLR0911 -- one return a kind of block
     if node.type == "paragraph":
-        inner = _inline(node.children)
+        inner = phrases(node.children)
         return inner if node.hidden else f"<p>{inner}</p>"
     if node.type == "heading":
         level = min(6, int(node.tag[1]) + below)
-        return f"<h{level}>{_inline(node.children)}</h{level}>"
+        return f"<h{level}>{phrases(node.children)}</h{level}>"
     if node.type == "hr":
         return "<hr />"
     if node.type == "fence":
@@ -55,7 +55,8 @@ def _block(node: SyntaxTreeNode, below: int) -> str:  # noqa: PLR0911 -- one ret
     return f"<{name}>{inner}</{name}>"
 
 
-def _inline(nodes: Iterable[SyntaxTreeNode]) -> str:
+def phrases(nodes: Iterable[SyntaxTreeNode]) -> str:
+    """What stands within a paragraph."""
     return "".join(map(_phrase, nodes))
 
 
@@ -66,11 +67,11 @@ def _phrase(node: SyntaxTreeNode) -> str:
         return "<br />"
     if node.type == "code_inline":
         return f"<code>{text(node.content)}</code>"
-    inner = _inline(node.children)
+    inner = phrases(node.children)
     if node.type == "link":
         url = safe_url(str(node.attrs.get("href", "")))
         return f"<a href={attribute(url)}>{inner}</a>" if url else inner
-    if node.type == "inline":
+    if node.type == "inline" or is_repeated(node):
         return inner
     # Two underscores underline on Discord.
     name = "u" if node.type == "strong" and node.markup == "__" else _WRAPPED[node.type]
