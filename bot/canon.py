@@ -138,7 +138,7 @@ class DatabasePageCache:
     async def get(self, key: str) -> CachedPage | None:
         """What is known for a key, or None where nothing is or it has expired."""
         try:
-            async with self._database.transaction() as session:
+            async with self._database.reading() as session:
                 row = await session.get(CachedPageRow, key)
                 if row is None or row.expires_at <= now():
                     return None

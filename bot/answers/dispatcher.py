@@ -237,7 +237,7 @@ class Dispatcher:
 
     async def show_again(self, answer_id: int) -> None:
         """Show an answer as its row has it: another sibling, or one stopped before it began."""
-        async with self._database.transaction() as session:
+        async with self._database.reading() as session:
             query = select(Job).where(Job.answer_id == answer_id).order_by(Job.id.desc()).limit(1)
             job = (await session.scalars(query)).one_or_none() or await self._stand_in(session, answer_id)
         if job is not None:

@@ -81,7 +81,7 @@ class PromptInsight:
             NoStoryHere: none is written there. WorkerError: the worker could not be asked.
             model.errors.PromptTooLong: the last message alone is too long.
         """
-        async with self._database.transaction() as session:
+        async with self._database.reading() as session:
             repository = ConversationRepository(session)
             conversation = await repository.by_thread(thread_id)
             if conversation is None:

@@ -245,7 +245,7 @@ class AnswerStore:
                 Job.status == JobStatus.QUEUED, or_(Job.not_before.is_(None), Job.not_before <= now())
             )
         )
-        async with self._database.transaction() as session:
+        async with self._database.reading() as session:
             return bool(await session.scalar(query))
 
     async def keep_summary(

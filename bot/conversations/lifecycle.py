@@ -47,7 +47,7 @@ class Lifecycle(ServiceBase):
     async def locale_in(self, thread_id: int, member_id: int) -> str | None:
         """The locale to speak to a member in, in a story's thread: theirs where it is known, else the story's
         language; None where there is no story."""
-        async with self._database.transaction() as session:
+        async with self._database.reading() as session:
             conversation = await ConversationRepository(session).by_thread(thread_id)
             member = await session.get(Member, member_id)
             if conversation is None:
@@ -85,7 +85,7 @@ class Lifecycle(ServiceBase):
                 conversation.title, conversation.titled = title, True
 
     async def _admit_title(self, thread_id: int, title: str) -> bool:
-        async with self._database.transaction() as session:
+        async with self._database.reading() as session:
             conversation = await ConversationRepository(session).by_thread(thread_id)
         if conversation is None or same_title(conversation.title, title):
             return False  # nothing to do
@@ -128,13 +128,13 @@ class Lifecycle(ServiceBase):
 
     async def writers_in(self, thread_id: int) -> set[int]:
         """Who may steer the story of a thread, open or closed: its opener, and all who have written in it."""
-        async with self._database.transaction() as session:
+        async with self._database.reading() as session:
             conversation = await ConversationRepository(session).by_thread(thread_id)
             return await _writers(session, conversation)
 
     async def writers_of_story(self, conversation_id: int) -> set[int]:
         """Who may steer this story."""
-        async with self._database.transaction() as session:
+        async with self._database.reading() as session:
             return await _writers(session, await session.get(Conversation, conversation_id))
 
     async def place_of(self, answer_id: int) -> Place | None:

@@ -190,7 +190,7 @@ class Steering(ServiceBase):
 
     async def writers_of(self, answer_id: int) -> set[int]:
         """Who may steer an answer: the opener of its conversation, and all who have written in it."""
-        async with self._database.transaction() as session:
+        async with self._database.reading() as session:
             answer = await session.get(Message, answer_id)
             if answer is None:
                 return set()

@@ -35,7 +35,7 @@ async def sync_if_changed(
     ]
     fingerprint = hashlib.sha256(json.dumps(payload, sort_keys=True).encode()).hexdigest()
     key = _key(tree, guild)
-    async with database.transaction() as session:
+    async with database.reading() as session:
         remembered = await session.get(Remembered, key)
     found = await tree.fetch_commands(guild=guild)
     there = {(c.name, c.type) for c in found}

@@ -35,7 +35,7 @@ class ModeratorReports(Errands):
                 await self._reports.told(event.id)
 
     async def _tell(self, guild: discord.Guild, event: ModerationEvent) -> bool:
-        async with self._database.transaction() as session:
+        async with self._database.reading() as session:
             settings = await GuildRepository(session).settings(guild.id)
         text = report_text(words_for(guild.preferred_locale.value), guild, event)
         receivers: list[discord.abc.Messageable] = []

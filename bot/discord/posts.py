@@ -57,7 +57,7 @@ class DeliveryLog:
     @persisting(STEP_PATIENCE)
     async def posts(self, message_id: int, kind: DeliveryKind) -> list[Post]:
         """What was sent, or was about to be, for an answer; by part."""
-        async with self._database.transaction() as session:
+        async with self._database.reading() as session:
             rows = (await session.scalars(_of(message_id, kind))).all()
         return [_post(row) for row in rows]
 
@@ -122,7 +122,7 @@ class DeliveryLog:
     async def confirmed_in(self, channel_id: int) -> set[int]:
         """Discord ids of our messages in a channel that are accounted for."""
         query = select(Delivery.discord_message_id).where(Delivery.channel_id == channel_id)
-        async with self._database.transaction() as session:
+        async with self._database.reading() as session:
             return {found for found in await session.scalars(query) if found is not None}
 
 

@@ -255,7 +255,7 @@ class DiscordStage:
     async def open_thread(self, conversation_id: int) -> int:
         """The id of the conversation's thread, opened now where it is not yet. Safe to call at the same time."""
         async with self._opening[conversation_id]:
-            async with self._database.transaction() as session:
+            async with self._database.reading() as session:
                 conversation = await ConversationRepository(session).get(conversation_id)
             if conversation.thread_id is None:
                 thread_id = await self._create(conversation)
@@ -295,7 +295,7 @@ class DiscordStage:
         return conversation.starter_message_id
 
     async def _held_by_another(self, conversation: Conversation) -> bool:
-        async with self._database.transaction() as session:
+        async with self._database.reading() as session:
             holder = await ConversationRepository(session).by_thread(conversation.starter_message_id or 0)
         return holder is not None and holder.id != conversation.id
 

@@ -15,6 +15,7 @@ import discord
 from discord.ext import commands
 
 from bot import request_ids
+from bot.conversations.base import Queued
 from bot.conversations.tree import Branched
 from bot.conversations.turns import Said
 from bot.database.patience import EVENT_PATIENCE, persist, persisting
@@ -81,31 +82,33 @@ class ThreadListener(commands.Cog):
             if message.content:
                 await self._parts.conversations.expect_room(message.channel.id, message.id, coming=coming)
             await self._absence.before(message)
-        reading = await self._parts.reader.read(message, self._client.user)
-        if reading.text:
-            replied = message.reference if message.type is discord.MessageType.reply else None
-            queued = await self._parts.conversations.say(
-                Said(
-                    thread_id=message.channel.id,
-                    message_id=message.id,
-                    author_id=message.author.id,
-                    author_name=message.author.display_name,
-                    text=reading.text,
-                    role_ids=await roles_of_author(message),
-                    replies_to=replied.message_id if replied is not None else None,
-                )
-            )
-            if queued is None:
-                return True
-            if queued.branched is not None:
-                await self._branched(message, queued.branched)
+            reading = await self._parts.reader.read(message, self._client.user)
+            queued = await self._say(message, reading) if reading.text else None
+        if reading.text and queued is None:
+            return True
+        if queued is not None and queued.branched is not None:
+            await self._branched(message, queued.branched)
         await self._apologise(message, reading)
         return True
 
+    async def _say(self, message: discord.Message, reading: Reading) -> Queued | None:
+        replied = message.reference if message.type is discord.MessageType.reply else None
+        return await self._parts.conversations.say(
+            Said(
+                thread_id=message.channel.id,
+                message_id=message.id,
+                author_id=message.author.id,
+                author_name=message.author.display_name,
+                text=reading.text,
+                role_ids=await roles_of_author(message),
+                replies_to=replied.message_id if replied is not None else None,
+            )
+        )
+
     @contextmanager
     def _in_line(self) -> Iterator[int]:
-        """How many messages came before and are not in the queue yet, beyond what the free slots would take: while
-        hundreds have their threads looked over, whom they leave no room is to be told at once."""
+        """How many messages came before and are not in the queue yet, beyond what the free slots would take: whom they
+        leave no room is told at once, also while hundreds have their threads looked over or wait to be written down."""
         free = max(0, self._parts.dispatcher.slots - self._parts.dispatcher.running)
         beyond = max(0, self._coming - free)
         self._coming += 1

@@ -49,7 +49,7 @@ class Administration:
 
     async def settings(self, guild_id: int) -> GuildSettings:
         """What is set for a server."""
-        async with self._database.transaction() as session:
+        async with self._database.reading() as session:
             return await GuildRepository(session).settings(guild_id)
 
     async def set_channel(
@@ -129,7 +129,7 @@ class Administration:
 
     async def quotas(self, guild_id: int) -> Sequence[Quota]:
         """The quotas of a server."""
-        async with self._database.transaction() as session:
+        async with self._database.reading() as session:
             return await Quotas(session).of_guild(guild_id)
 
     async def set_quota(

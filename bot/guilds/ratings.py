@@ -18,7 +18,7 @@ class Ratings:
 
     async def of_thread(self, thread_id: int) -> Rating | None:
         """The rating of the story in a thread; None where there is no story."""
-        async with self._database.transaction() as session:
+        async with self._database.reading() as session:
             conversation = await ConversationRepository(session).by_thread(thread_id)
         return conversation.rating if conversation is not None else None
 

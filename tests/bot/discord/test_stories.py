@@ -139,9 +139,10 @@ async def test_whom_others_leave_no_room_is_told_while_their_threads_are_still_l
 ) -> None:
     engine = FakeEngine(tokens_per_second=10)
     async with open_world(database, engine, worker_slots=1, queue_limit=1) as world:
-        threads = [await world.start_story("hello", member=n) for n in range(2)]
-        for thread in threads:
-            await world.answered(thread)
+        threads = []
+        for member in range(2):
+            threads.append(await world.start_story("hello", member=member))
+            await world.answered(threads[-1])
         await world.start_story("!words 200", member=2)
         await world.until(lambda: engine.load.running == 1)
         looking = asyncio.Event()
@@ -156,6 +157,34 @@ async def test_whom_others_leave_no_room_is_told_while_their_threads_are_still_l
             lambda: any("So many stories are waiting" in text for text in world.texts(threads[1]))
         )
         looking.set()
+        assert not any("So many" in text for text in world.texts(threads[0]))
+
+
+async def test_whom_others_leave_no_room_is_told_before_those_are_written_down(database: Database) -> None:
+    engine = FakeEngine(tokens_per_second=10)
+    async with open_world(database, engine, worker_slots=1, queue_limit=1) as world:
+        threads = []
+        for member in range(2):
+            threads.append(await world.start_story("hello", member=member))
+            await world.answered(threads[-1])
+        await world.start_story("!words 200", member=2)
+        await world.until(lambda: engine.load.running == 1)
+        writing, written = asyncio.Event(), asyncio.Event()
+
+        async def write() -> None:
+            async with database.transaction():
+                writing.set()
+                await written.wait()
+
+        writer = asyncio.create_task(write())
+        await writing.wait()
+        await world.members[0].send(world.handle(threads[0]), "and then?")
+        await world.members[1].send(world.handle(threads[1]), "and then?")
+        await world.until(
+            lambda: any("So many stories are waiting" in text for text in world.texts(threads[1]))
+        )
+        written.set()
+        await writer
         assert not any("So many" in text for text in world.texts(threads[0]))
 
 
