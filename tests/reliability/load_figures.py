@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from statistics import mean
 from typing import Any
@@ -92,7 +92,7 @@ class Report:
     problems: list[str]
     flood: Flood
     requests: int
-    too_many: int
+    too_many: Mapping[str, int]
     memory_peak: float
     memory_growth: float
     cpu: dict[str, float]
@@ -172,7 +172,7 @@ class Report:
             _most("p95 of a refusal, in seconds", REFUSED_SECONDS, percentile(flood.refusals, 0.95)),
             Verdict("told a second, of too many at one instant", FLOOD_RATE, (told,)),
             _most("first text once the queue is empty, in seconds", RECOVERED_SECONDS, flood.recovered),
-            _most("429 answers", 0, self.too_many),
+            _most("429 answers", 0, sum(self.too_many.values())),
         ]
 
     def document(self) -> dict[str, Any]:
@@ -192,7 +192,7 @@ class Report:
             "cores": self.cpu,
             "stood_in_line_for_a_core": self.standing,
             "too_busy_to_judge_latencies": self.starved,
-            "too_many_requests": self.too_many,
+            "too_many_requests": dict(self.too_many),
             "load_average": _summary(self.load),
             "woke_late": _summary(self.late),
             "flood": {**flood, "refusal": _summary(self.flood.refusals)},
@@ -214,6 +214,7 @@ class Report:
         memory = f"{self.memory_peak:.0f} MB at its peak, {self.memory_growth:+.2f} MB a minute at the end"
         cores = ", ".join(f"{name} {share:.2f}" for name, share in self.cpu.items())
         load = f"{percentile(self.load, 0.5):.1f}, at most {max(self.load):.1f}"
+        too_many = sum(self.too_many.values())
         late = f"{percentile(self.late, 0.95) * 1000:.0f} ms"
         lines = [
             head,
@@ -225,7 +226,8 @@ class Report:
             flooded,
             f"memory of the bot: {memory}",
             f"cores: {cores}; load average {load}; this process woke {late} late (p95)",
-            f"{self.requests} requests to Discord while they wrote, {self.too_many} answers of 429 in all",
+            f"{self.requests} requests to Discord while they wrote, {too_many} answers of 429 in all",
+            *(f"    {count} to {asked}" for asked, count in self.too_many.items()),
             "",
             *self._starvation(),
             *(verdict.line() for verdict in self.verdicts),

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import re
 import time
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -17,6 +18,7 @@ from tests.benchmarks.discord.stories import answer_text, prompt
 from tests.discord_server import Channel
 from tests.reliability.world import World
 
+_ID = re.compile(r"\d{5,}")
 _LABEL = re.compile(r"Story (\d+)")
 _LOOKS_EVERY = 0.02
 
@@ -46,8 +48,8 @@ class People:
     world: World
     asked: dict[int, Asked] = field(default_factory=dict)
     requests: int = 0
-    too_many: int = 0
-    """429 answers."""
+    too_many: Counter[str] = field(default_factory=Counter)
+    """429 answers, by what was asked for and whose limit it was."""
     notes: list[int] = field(default_factory=list)
     """Discord ids of the messages that refuse something."""
     _messages: dict[int, Asked] = field(default_factory=dict)
@@ -84,8 +86,10 @@ class People:
 
     def _take(self, record: Mapping[str, Any]) -> None:
         self.requests += 1
-        self.too_many += record["status"] == 429
         response = record["response"]
+        if record["status"] == 429:
+            whose = "everything's" if isinstance(response, dict) and response.get("global") else "its own"
+            self.too_many[f"{record['method']} {_ID.sub('…', record['path'])}, {whose} limit"] += 1
         if record["status"] != 200 or "/messages" not in record["path"] or not isinstance(response, dict):
             return
         reply_to = int((response.get("message_reference") or {}).get("message_id") or 0)
