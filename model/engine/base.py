@@ -22,7 +22,11 @@ class Sampling:
 
     The penalties are those of OpenAI (`frequency`, `presence`: subtracted, counting the generated tokens)
     and of CTRL (`repetition_penalty`: divides or multiplies the logit of every token seen in prompt or
-    answer).
+    answer). DRY («don't repeat yourself») keeps a text from going on as it did before: where its last n tokens
+    stood in prompt or answer already, n at least `dry_allowed_length`, the token that followed them there loses
+    `dry_multiplier` * `dry_base` ** (n - `dry_allowed_length`). Names and phrases are shorter than that, loops are not.
+
+    Source of DRY: github.com/oobabooga/text-generation-webui/pull/5677, by p-e-w; here without sequence breakers.
     """
 
     temperature: float = 1.0
@@ -33,6 +37,10 @@ class Sampling:
     repetition_penalty: float = 1.0
     frequency_penalty: float = 0.0
     presence_penalty: float = 0.0
+    dry_multiplier: float = 0.0
+    """0 is no DRY."""
+    dry_base: float = 1.75
+    dry_allowed_length: int = 2
     seed: int | None = None
 
     @property

@@ -26,8 +26,37 @@ _CANDIDATES = 512
 
 _CHUNK = 64
 
+_STEEPEST = 40
+"""DRY's penalty grows no further from this many tokens beyond the allowed length: no score survives it anyway."""
+
 _COLDEST = 0.01
 """Temperatures below this would overflow; 0 is greedy and does not come here."""
+
+
+@dataclass(slots=True)
+class Repeats:
+    """A text that grows token by token, and where its end stood in it before."""
+
+    tokens: array[int] = field(default_factory=lambda: array("q"))
+    _places: dict[int, list[int]] = field(default_factory=dict)
+    _matches: dict[int, int] = field(default_factory=dict)
+    """Of earlier places of the last token how many tokens up to there are the text's last ones."""
+
+    def add(self, token: int) -> None:
+        """One more token."""
+        places = self._places.setdefault(token, [])
+        self._matches = {place: self._matches.get(place - 1, 0) + 1 for place in places}
+        places.append(len(self.tokens))
+        self.tokens.append(token)
+
+    def continuations(self, shortest: int) -> dict[int, int]:
+        """The tokens that followed on the text's last ones before, with how many those were, at least `shortest`."""
+        found: dict[int, int] = {}
+        for place, length in self._matches.items():
+            if length >= shortest:
+                following = self.tokens[place + 1]
+                found[following] = max(found.get(following, 0), length)
+        return found
 
 
 @dataclass(slots=True)
@@ -41,6 +70,8 @@ class SamplingState:
     """The tokens of prompt and answer, each once …"""
     counts: array[int] = field(default_factory=lambda: array("q"))
     """… and how often each was generated; 0 for one that stood in the prompt only."""
+    repeats: Repeats = field(default_factory=Repeats)
+    """Of prompt and answer, where DRY is on."""
     read: int = 0
     """Tokens of prompt and answer that are counted."""
     _places: dict[int, int] = field(default_factory=dict)
@@ -59,12 +90,18 @@ class SamplingState:
             sampling.frequency_penalty or sampling.presence_penalty
         )
 
+    @property
+    def dry(self) -> bool:
+        return self.sampling.dry_multiplier > 0
+
     def read_tokens(self, initial: list[int], generated: list[int]) -> None:
         """Count the tokens that are new. Where a request was evicted, its answer is part of `initial`."""
         end = len(initial) + len(generated)
-        if self.penalises:
-            for at in range(self.read, end):
-                token = initial[at] if at < len(initial) else generated[at - len(initial)]
+        for at in range(self.read, end) if self.penalises or self.dry else ():
+            token = initial[at] if at < len(initial) else generated[at - len(initial)]
+            if self.dry:
+                self.repeats.add(token)
+            if self.penalises:
                 place = self._places.setdefault(token, len(self.tokens))
                 if place == len(self.tokens):
                     self.tokens.append(token)
@@ -106,6 +143,7 @@ class SamplingProcessor(ContinuousBatchingLogitsProcessor):  # type: ignore[misc
     def __call__(self, scores: torch.Tensor, tensor_arg: torch.Tensor) -> torch.Tensor:
         """`scores`: [requests, vocabulary], float32; rows beyond the noted requests are padding."""
         penalise(scores, self._states)
+        penalise_repeats(scores, self._states)
         drawn = [row for row, state in enumerate(self._states) if not state.sampling.greedy]
         if drawn:
             # A slice where it is all of them: a copy of many rows costs as much as the choice.
@@ -141,6 +179,20 @@ def penalise(logits: torch.Tensor, states: list[SamplingState]) -> None:
         values = values - each([sampling.frequency_penalty for sampling in samplings]) * counts
         values = values - each([sampling.presence_penalty for sampling in samplings]) * (counts > 0)
     logits[rows, tokens] = values
+
+
+def penalise_repeats(logits: torch.Tensor, states: list[SamplingState]) -> None:
+    """Apply the requests' DRY to their rows of [requests, vocabulary], in place."""
+    found = [
+        (row, token, state.sampling.dry_multiplier * state.sampling.dry_base ** min(beyond, _STEEPEST))
+        for row, state in enumerate(states)
+        if state.dry
+        for token, length in state.repeats.continuations(state.sampling.dry_allowed_length).items()
+        for beyond in (length - state.sampling.dry_allowed_length,)
+    ]
+    if found:
+        rows, tokens, amounts = zip(*found, strict=True)
+        logits[list(rows), list(tokens)] -= torch.tensor(amounts, device=logits.device, dtype=logits.dtype)
 
 
 def draw(logits: torch.Tensor, states: list[SamplingState]) -> torch.Tensor:

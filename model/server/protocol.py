@@ -107,6 +107,9 @@ _UNSERVED: dict[str, tuple[Any, ...]] = {
     "structured_outputs": (None,),
     "truncate_prompt_tokens": (None,),
     "use_beam_search": (None, False),
+    # … and llama.cpp.
+    "dry_penalty_last_n": (None, -1),
+    "dry_sequence_breakers": (None, []),
 }
 """Fields that would change the answer, and the values of them that would not."""
 
@@ -128,6 +131,9 @@ class ChatCompletionRequest(_Request):
     repetition_penalty: float | None = Field(default=None, gt=0, le=2)
     frequency_penalty: float | None = Field(default=None, ge=-2, le=2)
     presence_penalty: float | None = Field(default=None, ge=-2, le=2)
+    dry_multiplier: float | None = Field(default=None, ge=0, le=10)
+    dry_base: float | None = Field(default=None, ge=1, le=4)
+    dry_allowed_length: int | None = Field(default=None, ge=1)
     seed: int | None = Field(default=None, ge=-(2**63), le=2**63 - 1)
     stop: tuple[Text, ...] = ()
     continue_final_message: bool = False
@@ -194,6 +200,9 @@ class ChatCompletionRequest(_Request):
             repetition_penalty=either(self.repetition_penalty, defaults.repetition_penalty),
             frequency_penalty=either(self.frequency_penalty, defaults.frequency_penalty),
             presence_penalty=either(self.presence_penalty, defaults.presence_penalty),
+            dry_multiplier=either(self.dry_multiplier, defaults.dry_multiplier),
+            dry_base=either(self.dry_base, defaults.dry_base),
+            dry_allowed_length=int(either(self.dry_allowed_length, defaults.dry_allowed_length)),
             seed=self.seed,
         )
 

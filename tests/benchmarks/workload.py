@@ -111,7 +111,15 @@ def _sampling(preset: Preset, *, greedy: bool) -> Sampling:
 
 def openai_fields(sampling: Sampling) -> dict[str, Any]:
     """As our worker takes it."""
-    names = ("temperature", "top_p", "top_k", "repetition_penalty", "frequency_penalty", "presence_penalty")
+    names = (
+        "temperature",
+        "top_p",
+        "top_k",
+        "repetition_penalty",
+        "frequency_penalty",
+        "presence_penalty",
+        "dry_multiplier",
+    )
     return {name: getattr(sampling, name) for name in names}
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 
 import pytest
 from transformers.generation.continuous_batching.requests import RequestState
@@ -56,6 +57,18 @@ async def test_penalties_keep_an_answer_from_repeating_itself():
     async with running(tiny) as engine:
         answer = await generate(engine, PROMPTS[1], Sampling(top_k=1, presence_penalty=50.0), max_tokens=40)
     assert len(set(answer)) == 40
+
+
+async def test_dry_breaks_a_loop_and_leaves_what_does_not_repeat():
+    tiny = loaded("tiny")
+    plain = Sampling(top_k=1, repetition_penalty=0.01)
+    async with running(tiny) as engine:
+        looping = await generate(engine, PROMPTS[1], plain, max_tokens=60)
+        broken = await generate(engine, PROMPTS[1], replace(plain, dry_multiplier=5.0), max_tokens=60)
+    assert len(set(looping[-20:])) < 4
+    pairs = list(zip(broken, broken[1:], broken[2:], broken[3:], strict=False))
+    assert len(set(pairs)) > len(pairs) * 0.8
+    assert broken[:3] == looping[:3]
 
 
 async def test_a_stop_token_ends_an_answer_and_is_its_last():

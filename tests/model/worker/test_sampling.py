@@ -3,8 +3,12 @@ request."""
 
 from __future__ import annotations
 
+import math
+
 import pytest
 import torch
+from hypothesis import given
+from hypothesis import strategies as st
 from transformers import (
     LogitsProcessorList,
     RepetitionPenaltyLogitsProcessor,
@@ -14,7 +18,7 @@ from transformers import (
 )
 
 from model.engine.base import Sampling
-from model.engine.sampling import SamplingState, draw, penalise, top
+from model.engine.sampling import Repeats, SamplingState, draw, penalise, penalise_repeats, top
 
 
 def logits(rows: int = 1, vocabulary: int = 2048, scale: float = 3.0) -> torch.Tensor:
@@ -152,3 +156,63 @@ def test_the_coldest_temperatures_draw_the_likeliest_token():
     row = logits()
     for temperature in (1e-9, 0.001):
         assert draw(row.clone(), [SamplingState(Sampling(temperature=temperature), 0)])[0] == row.argmax()
+
+
+def lost(sampling: Sampling, prompt: list[int], answer: list[int]) -> dict[int, float]:
+    """What each token's score loses to DRY."""
+    row = logits()
+    state = SamplingState(sampling, len(prompt))
+    state.read_tokens(prompt, [])
+    for length in range(1, len(answer) + 1):
+        state.read_tokens(prompt, answer[:length])
+    penalised = row.clone()
+    penalise_repeats(penalised, [state])
+    difference = (row - penalised)[0]
+    return {int(token): round(float(difference[token]), 3) for token in difference.nonzero()[:, 0]}
+
+
+def test_dry_takes_from_what_followed_the_same_tokens_before():
+    dry = Sampling(dry_multiplier=0.5, dry_base=2.0, dry_allowed_length=2)
+    # 1 2 3 was followed by 4, and 2 3 by 5 as well.
+    assert lost(dry, [1, 2, 3, 4, 9, 2, 3, 5], [1, 2, 3]) == {4: 1.0, 5: 0.5}
+    assert lost(dry, [1, 2, 3, 4], [7, 3]) == {}
+    assert lost(dry, [], [1, 1, 1, 1, 1]) == {1: 2.0}
+    assert lost(Sampling(), [1, 2, 3, 4], [1, 2, 3]) == {}
+
+
+def test_dry_leaves_names_alone_and_is_finite_after_long_loops():
+    dry = Sampling(dry_multiplier=0.8, dry_allowed_length=8)
+    name = [11, 12, 13, 14, 15, 16, 17]
+    assert lost(dry, name, [50, *name[:-1]]) == {}
+    (loss,) = lost(dry, [], [5, 6] * 400).values()
+    assert math.isfinite(loss)
+    assert loss > 1000
+
+
+@given(st.lists(st.integers(1, 3), max_size=40), st.integers(1, 5))
+def test_repeats_are_those_that_a_plain_search_finds(tokens: list[int], shortest: int):
+    repeats = Repeats()
+    for token in tokens:
+        repeats.add(token)
+    expected: dict[int, int] = {}
+    for at in range(len(tokens) - 1):
+        length = 0
+        while length <= at and tokens[at - length] == tokens[len(tokens) - 1 - length]:
+            length += 1
+        if length >= shortest:
+            expected[tokens[at + 1]] = max(expected.get(tokens[at + 1], 0), length)
+    assert repeats.continuations(shortest) == expected
+
+
+def test_each_row_of_a_batch_has_its_own_dry():
+    rows = logits(3)
+    states = [
+        SamplingState(Sampling(dry_multiplier=multiplier, dry_allowed_length=2), 0)
+        for multiplier in (0.0, 1.0, 2.0)
+    ]
+    for state in states:
+        state.read_tokens([4, 5, 6, 4, 5], [])
+    penalised = rows.clone()
+    penalise_repeats(penalised, states)
+    assert (rows - penalised)[:, 6].tolist() == pytest.approx([0.0, 1.0, 2.0], abs=1e-5)
+    assert ((rows - penalised) != 0).sum() == 2
