@@ -13,6 +13,9 @@ _PARAMETERS = (
     "repetition_penalty",
     "frequency_penalty",
     "presence_penalty",
+    "dry_multiplier",
+    "dry_base",
+    "dry_allowed_length",
     "max_tokens",
 )
 
@@ -52,6 +55,10 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         "--samples", type=int, default=6, metavar="N", help="answers to every question (default: %(default)s)"
     )
     parser.add_argument(
+        "--base-samples", type=int, metavar="N",
+        help="answers of the base to every question, with and without the system prompt (default: as --samples)",
+    )  # fmt: skip
+    parser.add_argument(
         "--systems", nargs="+", choices=_SYSTEMS, default=list(_SYSTEMS), metavar="SYSTEM",
         help="any of bare (the base), base (the base with the system prompt), tuned (the adapter) (default: all)",
     )  # fmt: skip
@@ -70,7 +77,7 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     )
     sampling = parser.add_argument_group("sampling (default: as the worker does it)")
     for name in _PARAMETERS:
-        kind = int if name in {"top_k", "max_tokens"} else float
+        kind = int if name in {"top_k", "max_tokens", "dry_allowed_length"} else float
         sampling.add_argument(
             f"--{name.replace('_', '-')}",
             type=kind,
@@ -94,8 +101,8 @@ def run(options: argparse.Namespace) -> int:
     from training.evaluation.report import overview, write_report
     from training.evaluation.run import Options, evaluate
 
-    if options.samples < 1:
-        raise EvaluationError("--samples must be 1 or more")
+    if min(options.samples, 1 if options.base_samples is None else options.base_samples) < 1:
+        raise EvaluationError("--samples and --base-samples must be 1 or more")
     languages = tuple(options.languages.split(",")) if options.languages else None
     if unknown := sorted(set(languages or ()) - LANGUAGES.keys()):
         raise EvaluationError(f"--languages: {', '.join(unknown)} is none of the forty")
@@ -112,6 +119,7 @@ def run(options: argparse.Namespace) -> int:
             adapter=options.adapter,
             output=options.output,
             samples=options.samples,
+            base_samples=options.base_samples,
             systems=systems,
             languages=languages,
             parameters=parameters,

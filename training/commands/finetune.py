@@ -38,7 +38,10 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         "--rated", type=Path, metavar="FILE", help='for kto: JSONL of chats, each with "rating": 1 or -1'
     )
     parser.add_argument(
-        "--adapter", type=Path, metavar="FOLDER", help="for kto: the adapter that it begins with"
+        "--adapter",
+        type=Path,
+        metavar="FOLDER",
+        help="the adapter to begin with, in place of fresh layers; kto needs one",
     )
     parser.add_argument("--name", metavar="NAME", help="of the run (default: the recipe's)")
     add_runs(parser)

@@ -55,7 +55,8 @@ class Plan:
     models: Mapping[System, str]
     """The names of the worker's models."""
     questions: Sequence[Question]
-    samples: int
+    samples: Mapping[System, int]
+    """Answers to each question."""
     parameters: Mapping[str, Any]
 
     @property
@@ -66,7 +67,7 @@ class Plan:
         return hashlib.sha256(whole.encode()).hexdigest()[:16]
 
     def __len__(self) -> int:
-        return len(self.models) * len(self.questions) * self.samples
+        return len(self.questions) * sum(self.samples[system] for system in self.models)
 
 
 class Journal:
@@ -128,7 +129,7 @@ async def answer_all(
                 group.create_task(one(system, question, sample))
                 for system in plan.models
                 for question in plan.questions
-                for sample in range(plan.samples)
+                for sample in range(plan.samples[system])
             ]
     except ExceptionGroup as errors:
         raise errors.exceptions[0] from None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -44,7 +44,9 @@ class Options:
     """A folder; None: the preset's own, if it has one here."""
     output: Path
     samples: int
-    """Answers to every question."""
+    """Answers to every question …"""
+    base_samples: int | None = None
+    """… of the base, with and without the system prompt; as many where not given."""
     systems: tuple[System, ...] = SYSTEMS
     languages: tuple[str, ...] | None = None
     parameters: Mapping[str, Any] = field(default_factory=dict)
@@ -85,12 +87,15 @@ def judged(chats: Sequence[Chat], options: Options) -> tuple[Result, list[Answer
     losses, notes = _losses(chosen, options, tuple(models)) if options.loss else ({}, ())
     if left_out := len({each.key[:3] for each in answers} - {each.key[:3] for each in fitting}):
         notes += (f"{left_out} questions were left out: they do not fit into the model's context.",)
+    samples = _samples(options, models)
     about = {
         "preset": options.preset,
         **{f"model ({system})": name for system, name in models.items()},
         "chats": len(chosen),
         "questions": len(asked),
-        "answers to each": options.samples,
+        "answers to each": ", ".join(f"{count} ({system})" for system, count in samples.items())
+        if len(set(samples.values())) > 1
+        else options.samples,
         "sampling": dict(options.parameters) or "the worker's own",
     }
     return Result(about, judgements, losses, notes), fitting
@@ -99,13 +104,19 @@ def judged(chats: Sequence[Chat], options: Options) -> tuple[Result, list[Answer
 async def _answers(asked: Sequence[Question], options: Options) -> tuple[list[Answer], Mapping[System, str]]:
     async with _worker(options) as served:
         models = _models(served, options)
-        plan = Plan(models, asked, options.samples, options.parameters)
+        plan = Plan(models, asked, _samples(options, models), options.parameters)
         journal = Journal(options.output / "answers.jsonl", plan.digest)
         with bar("answering", len(plan)) as tick:
             answers = await answer_all(
                 plan, served.client, journal, concurrency=options.concurrency, tick=tick
             )
         return answers, models
+
+
+def _samples(options: Options, systems: Iterable[System]) -> dict[System, int]:
+    """System → answers to each question."""
+    of_base = options.samples if options.base_samples is None else options.base_samples
+    return {system: of_base if system in {"bare", "base"} else options.samples for system in systems}
 
 
 def _worker(options: Options) -> AbstractAsyncContextManager[Served]:

@@ -13,6 +13,28 @@ from training.finetuning.packing import IGNORED, lay_out
 
 
 @dataclass(frozen=True, slots=True)
+class Weights:
+    """How much a token of the loss counts: one that closes an answer, and any other. They are 1 on average."""
+
+    closing: float
+    other: float
+
+    @classmethod
+    def of(cls, examples: Sequence[Example], closing: float) -> Weights | None:
+        """For these examples, with a token that closes an answer weighing so many times as much; None for 1."""
+        if closing == 1:
+            return None
+        heavy = sum(
+            marked and learnt
+            for each in examples
+            for marked, learnt in zip(each.closing, each.learn, strict=True)
+        )
+        learnt = sum(each.learnt for each in examples)
+        other = learnt / (learnt + (closing - 1) * heavy)
+        return cls(closing * other, other)
+
+
+@dataclass(frozen=True, slots=True)
 class PackedBatches:
     """A collator: `{"rows": [places]}` in, one pack out.
 
@@ -23,6 +45,7 @@ class PackedBatches:
     examples: Sequence[Example]
     share_prefix: bool
     with_layout: bool = True
+    weights: Weights | None = None
 
     def __call__(self, rows: Sequence[dict[str, Any]]) -> dict[str, Any]:
         import torch
@@ -34,6 +57,8 @@ class PackedBatches:
             "labels": torch.tensor([pack.labels]),
             "position_ids": torch.tensor([pack.positions]),
         }
+        if self.weights:
+            batch["weights"] = _weigh(torch.tensor([pack.closing]), self.weights)
         return {**batch, "packs": pack.layout} if self.with_layout else batch
 
 
@@ -43,6 +68,7 @@ class PaddedBatches:
 
     examples: Sequence[Example]
     pad: int
+    weights: Weights | None = None
 
     def __call__(self, rows: Sequence[dict[str, Any]]) -> dict[str, Any]:
         import torch
@@ -52,13 +78,23 @@ class PaddedBatches:
         ids = torch.full((len(examples), longest), self.pad)
         labels = torch.full((len(examples), longest), IGNORED)
         mask = torch.zeros((len(examples), longest), dtype=torch.long)
+        closing = torch.zeros((len(examples), longest), dtype=torch.bool)
         for row, example in enumerate(examples):
             length = len(example.ids)
             ids[row, :length] = torch.tensor(example.ids)
             mask[row, :length] = 1
             learn = torch.tensor(example.learn)
             labels[row, :length] = torch.where(learn, ids[row, :length], IGNORED)
-        return {"input_ids": ids, "labels": labels, "attention_mask": mask}
+            closing[row, :length] = torch.tensor(example.closing)
+        batch = {"input_ids": ids, "labels": labels, "attention_mask": mask}
+        return {**batch, "weights": _weigh(closing, self.weights)} if self.weights else batch
+
+
+def _weigh(closing: Any, weights: Weights) -> Any:
+    """Of each token how much it counts."""
+    import torch
+
+    return torch.where(closing, weights.closing, weights.other)
 
 
 def tally(batch: dict[str, Any]) -> Tally:

@@ -9,10 +9,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from itertools import groupby
 from typing import Any
 
 from model.conversation import Turn, build, system_prompt
 from model.languages import LANGUAGES
+from model.lookup_tag import parse_reply
 from model.prompt import PromptFormat, find_format
 from training.chats import Chat, as_turns, later_turns
 from training.errors import DataError
@@ -21,13 +23,16 @@ from training.finetuning.recipe import Recipe
 
 @dataclass(frozen=True, slots=True)
 class Example:
-    """A chat, or a part of one, as the model sees it. `learn` marks the tokens that the loss is about."""
+    """A chat, or a part of one, as the model sees it."""
 
     chat: str
     """The chat's id."""
     language: str
     ids: list[int]
     learn: list[bool]
+    """Which tokens the loss is about."""
+    closing: list[bool]
+    """Which tokens close an answer: its look-up tag, where it has one, and its end tokens."""
 
     @property
     def learnt(self) -> int:
@@ -109,11 +114,49 @@ def _example(
     # Nothing stands before the first token, so it cannot be learnt.
     everything = [False] + [True] * (len(tokens.ids) - 1)
     learn = everything if recipe.loss.tokens == "all" else tokens.answer
-    return Example(chat.id, chat.language, tokens.ids, learn)
+    ends = frozenset(prompt_format.stop_token_ids(tokenizer))
+    closing = [False] * len(tokens.ids)
+    for begin, end in _answers(tokens.answer):
+        count = closing_tokens(tokens.ids[begin:end], ends, tokenizer)
+        closing[end - count : end] = [True] * count
+    return Example(chat.id, chat.language, tokens.ids, learn, closing)
+
+
+def _answers(marks: Sequence[bool]) -> Iterator[tuple[int, int]]:
+    """From where to where tokens are marked."""
+    place = 0
+    for marked, run in groupby(marks):
+        begin, place = place, place + len(list(run))
+        if marked:
+            yield begin, place
+
+
+def closing_tokens(answer: Sequence[int], ends: frozenset[int], tokenizer: Any) -> int:
+    """How many tokens at an answer's end are its look-up tag, line breaks before it and all, and its end tokens.
+
+    `ends` are the tokens that may end an answer.
+    """
+    text = list(answer)
+    while text and text[-1] in ends:
+        text.pop()
+    lookup = parse_reply(tokenizer.decode(text), "en").lookup
+    if lookup is None:
+        return len(answer) - len(text)
+    begin = len(text)
+    while begin and tokenizer.decode(text[begin:]).count(">>>") < 2:
+        begin -= 1
+    while begin and tokenizer.decode(text[begin - 1 : begin]).endswith("\n"):
+        begin -= 1
+    return len(answer) - begin
 
 
 def _cut(example: Example, length: int) -> Example:
-    return replace(example, ids=example.ids[:length], learn=example.learn[:length])
+    return replace(
+        example,
+        ids=example.ids[:length],
+        learn=example.learn[:length],
+        closing=example.closing[:length],
+    )
 
 
 def spread(examples: Sequence[Example], limit: int | None) -> list[Example]:

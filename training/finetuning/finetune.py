@@ -33,8 +33,10 @@ def finetune(recipe: Recipe, options: Options) -> RunFolder:
     data = read_data(options.data, options.languages, options.limit)
     rated = _second_stage(options, backend)
     if options.adapter:
-        # KTO pads its rows, and goes on with the layers that there are.
-        recipe = sized_as(recipe, options.adapter).model_copy(update={"packing": None})
+        recipe = sized_as(recipe, options.adapter)
+    if rated:
+        # KTO pads its rows.
+        recipe = recipe.model_copy(update={"packing": None})
     folder = RunFolder(options.runs / (options.name or f"{recipe.name}{'-kto' if rated else ''}"))
     asked = _asked(recipe, options, backend, data, rated)
     console = Console(quiet=options.quiet or rank() > 0)
@@ -66,8 +68,10 @@ def finetune(recipe: Recipe, options: Options) -> RunFolder:
 def _second_stage(options: Options, backend: Backend) -> list[RatedChat]:
     """The rated rows that KTO is asked to learn from; none where it is not asked for."""
     if options.method == "sft":
-        if options.rated or options.adapter:
-            raise FinetuningError("--rated and --adapter are for --method kto")
+        if options.rated:
+            raise FinetuningError("--rated is for --method kto")
+        if options.adapter and backend == "unsloth":
+            raise FinetuningError("--adapter goes with --backend transformers")
         return []
     if options.rated is None or options.adapter is None:
         raise FinetuningError("--method kto needs --rated FILE.jsonl, and --adapter FOLDER to begin with")

@@ -25,7 +25,7 @@ class Options:
     rated: Path | None = None
     """For KTO: rated answers, see `training.finetuning.rated`."""
     adapter: Path | None = None
-    """For KTO: the adapter that it begins with."""
+    """The adapter to begin with, in place of fresh layers; KTO needs one."""
     runs: Path = RUNS
     name: str | None = None
     """The run's; the recipe's where none is given."""

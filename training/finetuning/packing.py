@@ -36,18 +36,21 @@ class Pack:
     labels: list[int]
     """Of each token what it is itself where it is learnt, else IGNORED: the loss shifts them."""
     positions: list[int]
+    closing: list[bool]
+    """Whether it closes an answer, see `Example.closing`."""
     layout: Layout
 
 
 def lay_out(examples: Sequence[Example], *, share_prefix: bool) -> Pack:
     """The pack of these examples."""
     prefix = shared_prefix(examples) if share_prefix and len(examples) > 1 else 0
-    ids, labels = examples[0].ids[:prefix], [IGNORED] * prefix
+    ids, labels, closing = examples[0].ids[:prefix], [IGNORED] * prefix, [False] * prefix
     positions = list(range(prefix))
     segments = []
     for example in examples:
         begin = len(ids)
         ids += example.ids[prefix:]
+        closing += example.closing[prefix:]
         labels += [
             token if learnt else IGNORED
             for token, learnt in zip(example.ids[prefix:], example.learn[prefix:], strict=True)
@@ -56,7 +59,7 @@ def lay_out(examples: Sequence[Example], *, share_prefix: bool) -> Pack:
         labels[begin] = IGNORED
         positions += range(prefix, len(example.ids))
         segments.append((begin, len(ids)))
-    return Pack(ids, labels, positions, Layout(prefix, tuple(segments)))
+    return Pack(ids, labels, positions, closing, Layout(prefix, tuple(segments)))
 
 
 def shared_prefix(examples: Sequence[Example]) -> int:

@@ -67,6 +67,9 @@ class Loss(_Frozen):
     """Where given, the softmax of the training loss goes over the tokens that occur in the data and this many
     of the others, drawn anew for every batch and weighted to stand for all of them (sampled softmax). The
     held-out loss always has the full vocabulary. Without it, so has the training loss."""
+    tag_weight: float = Field(default=1.0, gt=0)
+    """How much the tokens of a look-up tag count, and those that end an answer, against all others. They are
+    few, and say whether a page is asked for. The held-out loss has no weights, nor has unsloth's own loss."""
 
 
 class Kto(_Frozen):

@@ -14,7 +14,7 @@ from datasets import Dataset
 from transformers import PrinterCallback
 from trl import SFTConfig
 
-from training.finetuning.batches import PackedBatches, PaddedBatches
+from training.finetuning.batches import PackedBatches, PaddedBatches, Weights
 from training.finetuning.checkpoints import Checkpoints
 from training.finetuning.console import Console
 from training.finetuning.examples import Example, spread
@@ -132,10 +132,11 @@ def _dataset(prepared: Prepared) -> Dataset:
 
 
 def _collator(prepared: Prepared) -> PackedBatches | PaddedBatches:
-    if prepared.recipe.packing:
-        with_layout = prepared.trainee.backend == "transformers"
-        return PackedBatches(prepared.train, prepared.recipe.packing.share_prefix, with_layout)
-    return PaddedBatches(prepared.train, pad_id(prepared.trainee.tokenizer))
+    recipe, with_layout = prepared.recipe, prepared.trainee.backend == "transformers"
+    weights = Weights.of(prepared.train, recipe.loss.tag_weight) if with_layout else None
+    if recipe.packing:
+        return PackedBatches(prepared.train, recipe.packing.share_prefix, with_layout, weights)
+    return PaddedBatches(prepared.train, pad_id(prepared.trainee.tokenizer), weights)
 
 
 def _arguments(prepared: Prepared, folder: RunFolder, device: torch.device) -> SFTConfig:

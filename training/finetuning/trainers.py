@@ -109,12 +109,18 @@ class AnswerTrainer(HeldOutTrainer, ResumableTrainer, SFTTrainer):  # type: igno
 
 
 def summed_loss(model: Any, batch: dict[str, Any]) -> Any:
-    """The loss of a batch, summed over its learnt tokens: by `training.finetuning.head`, or by unsloth's own."""
+    """The loss of a batch, summed over its learnt tokens: by `training.finetuning.head`, or by unsloth's own.
+
+    With `weights` in the batch each token counts by its own; unsloth's loss has none.
+    """
+    learnt = batch["labels"][:, 1:] != IGNORED
     inner = model.module if hasattr(model, "module") else model
     base = inner.get_base_model() if hasattr(inner, "get_base_model") else inner
     if getattr(base, "has_learnt_losses", False):
-        return model(**batch, learnt_losses=True).sum()
-    return model(**batch, use_cache=False).loss * (batch["labels"][:, 1:] != IGNORED).sum()
+        weights = batch.get("weights")
+        losses = model(**{name: batch[name] for name in batch if name != "weights"}, learnt_losses=True)
+        return (losses if weights is None else losses * weights[:, 1:][learnt]).sum()
+    return model(**batch, use_cache=False).loss * learnt.sum()
 
 
 def held_out_loss(model: Any, batches: Batches, accelerator: Any = None) -> tuple[float, int]:

@@ -14,7 +14,7 @@ from model.prompt import find_format
 from tests.model.worker.conftest import Running, fake_model, listening
 from tests.model.worker.models import loaded, make_adapter
 from training.chats import DATA, Chat, as_messages, read_chats
-from training.evaluation.answering import TOO_LONG, Answer, Journal, Plan, answer_all
+from training.evaluation.answering import TOO_LONG, Answer, Journal, Plan, System, answer_all
 from training.evaluation.errors import EvaluationError
 from training.evaluation.heldout import held_out, total
 from training.evaluation.questions import Question, questions
@@ -28,7 +28,8 @@ def chats(*languages: str, each: int = 1) -> list[Chat]:
 
 
 def plan_for(running: Running, asked: list[Question], samples: int = 2) -> Plan:
-    return Plan({"bare": running.model, "base": running.model}, asked, samples, {"max_tokens": 8})
+    models: dict[System, str] = {"bare": running.model, "base": running.model}
+    return Plan(models, asked, dict.fromkeys(models, samples), {"max_tokens": 8})
 
 
 async def test_every_question_is_answered_as_often_as_wanted(tmp_path: Path) -> None:
@@ -155,13 +156,19 @@ def test_the_presets_own_adapter_is_prompted_as_the_preset_says(tmp_path: Path) 
         preset=str(preset),
         adapter=silent,
         output=tmp_path / "report",
-        samples=1,
-        systems=("tuned", "compared"),
+        samples=2,
+        base_samples=1,
+        systems=("base", "tuned", "compared"),
         parameters={"max_tokens": 4},
         compared="own",
     )
     result = evaluate(chats("fi"), options)
     assert result.about["model (compared)"] == "own"
-    assert set(result.judgements) == {"reference", "tuned", "compared"}
+    asked = result.about["questions"]
+    answers = {system: each.overall.in_language for system, each in result.judgements.items()}
+    assert {system: rate and rate.answers for system, rate in answers.items()} == {
+        "reference": asked, "base": asked, "tuned": 2 * asked, "compared": 2 * asked,
+    }  # fmt: skip
+    assert result.about["answers to each"] == "1 (base), 2 (tuned), 2 (compared)"
     # The same weights, other formats: other losses.
     assert total(result.held_out["tuned"].values()).loss != total(result.held_out["compared"].values()).loss

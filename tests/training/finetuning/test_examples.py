@@ -75,6 +75,36 @@ def test_learnt_are_exactly_the_answers_and_their_end_tokens(prompt_format: str)
         assert decoded(learnt_runs(example), tokens) == [(answer, end) for answer in answers]
 
 
+@pytest.mark.parametrize("prompt_format", FORMATS)
+def test_closing_are_the_tag_with_its_blank_line_and_the_end_token(prompt_format: str) -> None:
+    tokens = tokenizer(prompt_format)
+    (end,) = END[prompt_format]
+    for each in [*shipped("th"), *shipped("en"), chat(), chat(lookup=False)]:
+        example = one(each, recipe_for(prompt_format), tokens)
+        assert not any(
+            closes and not learnt for closes, learnt in zip(example.closing, example.learn, strict=True)
+        )
+        answers = [turn.content.strip() for turn in each.messages if turn.role == "assistant"]
+        for answer, closing in zip(answers, runs_of(example, example.closing), strict=True):
+            text, _, tag = answer.partition("\n\n>>>")
+            closed = tokens.decode(closing)
+            if tag:
+                # Llama's tokenizer has one token for a full stop and a blank line.
+                before, _, after = closed.partition("\n\n")
+                assert after == f">>>{tag}{end}"
+                assert text.endswith(before)
+                assert len(before) < 4
+            else:
+                assert closed == end
+
+
+def test_a_cut_example_has_marks_as_long_as_its_tokens() -> None:
+    tokens = byte_tokenizer()
+    whole = one(chat(turns=2), quick(), tokens)
+    (cut,), _ = make_examples([chat(turns=2)], quick(f"max_length={len(whole.ids) - 5}"), tokens)
+    assert cut.closing == whole.closing[:-5]
+
+
 def test_the_other_guides_form_has_no_blank_line_and_closes_with_two_tokens() -> None:
     tokens = tokenizer("llama3.1-guide")
     example = one(chat(lookup=False, turns=2), recipe_for("llama3.1-guide"), tokens)
@@ -161,9 +191,14 @@ def test_a_few_validation_chats_are_taken_from_all_languages() -> None:
 
 def learnt_runs(example: Example) -> list[list[int]]:
     """The learnt tokens, a list for each stretch of them."""
+    return runs_of(example, example.learn)
+
+
+def runs_of(example: Example, marks: list[bool]) -> list[list[int]]:
+    """The marked tokens, a list for each stretch of them."""
     runs: list[list[int]] = []
     before = False
-    for token, learn in zip(example.ids, example.learn, strict=True):
+    for token, learn in zip(example.ids, marks, strict=True):
         if learn and not before:
             runs.append([])
         if learn:

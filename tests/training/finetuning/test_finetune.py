@@ -19,7 +19,7 @@ from model.adapter_folder import read
 from model.prompt import chat_template
 from tests.training.finetuning.conftest import QUICK, again, events, quick, weights
 from training.finetuning.checkpoints import Checkpoints
-from training.finetuning.errors import RecipeChanged, RunError
+from training.finetuning.errors import FinetuningError, RecipeChanged, RunError
 from training.finetuning.run_folder import RunFolder
 from training.locking import lock
 
@@ -218,3 +218,29 @@ def test_a_failure_is_noted_for_those_who_follow_the_run(
         events(RunFolder(tmp_path / "runs" / "tiny"), "failed")[0]["error"]
         == "MemoryError: the machine is full"
     )
+
+
+def test_a_run_may_begin_with_an_adapter(home: Path, trained: RunFolder) -> None:
+    more = again(home, "epochs=1", "learning_rate=0.001", "lora.rank=2", name="more", adapter=trained.adapter)
+    first, *_ = events(more, "step")
+    assert first["loss"] < events(trained, "step")[0]["loss"] - 1
+    manifest = more.read_manifest()
+    assert "with the adapter" in manifest["base"]
+    assert manifest["recipe"]["lora"]["rank"] == 8
+    assert read(more.adapter).lora == read(trained.adapter).lora
+
+
+def test_unsloth_begins_with_fresh_layers_only(
+    home: Path, trained: RunFolder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("training.finetuning.finetune.choose_backend", lambda asked: "unsloth")
+    monkeypatch.setattr("training.finetuning.finetune.ready", lambda backend: None)
+    with pytest.raises(FinetuningError, match="--backend transformers"):
+        again(home, name="other", adapter=trained.adapter)
+
+
+def test_the_weight_of_closing_tokens_changes_what_is_learnt(home: Path, trained: RunFolder) -> None:
+    heavier = again(home, "loss.tag_weight=6", name="heavier")
+    assert any((weights(heavier)[name] != tensor).any() for name, tensor in weights(trained).items())
+    first, plain = events(heavier, "step")[0], events(trained, "step")[0]
+    assert first["loss"] != plain["loss"]

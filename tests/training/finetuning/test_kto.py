@@ -99,9 +99,8 @@ def likelihoods(model: Any, rows: list[RatedExample]) -> torch.Tensor:
     """Of each answer, in nats."""
     found = []
     for row in rows:
-        example = Example(
-            "", "en", row.prompt + row.answer, [False] * len(row.prompt) + [True] * len(row.answer)
-        )
+        ids, learn = row.prompt + row.answer, [False] * len(row.prompt) + [True] * len(row.answer)
+        example = Example("", "en", ids, learn, [False] * len(ids))
         batch = PaddedBatches([example], 0)([{"rows": [0]}])
         with torch.no_grad():
             found.append(-float(model(**batch, learnt_losses=True).sum()))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -12,10 +13,11 @@ from transformers import AutoConfig, AutoModelForCausalLM
 
 from tests.training.finetuning.test_packing import example
 from training.finetuning.attention import IMPLEMENTATION, register
-from training.finetuning.batches import PackedBatches, PaddedBatches, tally
+from training.finetuning.batches import PackedBatches, PaddedBatches, Weights, tally
 from training.finetuning.examples import Example
 from training.finetuning.head import Vocabulary, add_loss, token_losses
 from training.finetuning.packing import IGNORED
+from training.finetuning.trainers import summed_loss
 
 SHAPES: dict[str, dict[str, Any]] = {
     "llama": {},
@@ -108,6 +110,36 @@ def test_padded_rows_have_the_loss_and_the_gradients_of_their_examples(
     loss.backward()
     assert value(loss) == pytest.approx(total, rel=1e-5)
     assert apart(gradients(made), expected) < 1e-5
+
+
+def closing(each: Example, count: int) -> Example:
+    """The example with its last tokens marked as closing an answer."""
+    return replace(each, closing=[place >= len(each.ids) - count for place in range(len(each.ids))])
+
+
+@pytest.mark.parametrize("share", [True, False])
+def test_tokens_that_close_an_answer_count_as_much_as_the_recipe_says(share: bool) -> None:
+    made = model("llama")
+    examples = [closing(each, 1 + number) for number, each in enumerate(EXAMPLES)]
+    weights = Weights.of(examples, 5)
+    assert weights is not None
+    assert weights.closing == pytest.approx(5 * weights.other)
+    heavy, learnt = 1 + 2 + 3 + 3, sum(each.learnt for each in examples)
+    assert heavy * weights.closing + (learnt - heavy) * weights.other == pytest.approx(learnt)
+
+    expected = 0.0
+    for each in examples:
+        losses = made(**batch([each]), learnt_losses=True)
+        marked = torch.tensor(
+            [closes for closes, learn in zip(each.closing, each.learn, strict=True) if learn]
+        )
+        expected += value((losses * torch.where(marked, weights.closing, weights.other)).sum())
+    rows = [{"rows": list(range(len(examples)))}]
+    packed = PackedBatches(examples, share, weights=weights)(rows)
+    padded = PaddedBatches(examples, 0, weights)(rows)
+    assert value(summed_loss(made, packed)) == pytest.approx(expected, rel=1e-5)
+    assert value(summed_loss(model("llama", "sdpa"), padded)) == pytest.approx(expected, rel=1e-5)
+    assert Weights.of(examples, 1) is None
 
 
 @pytest.mark.parametrize("kind", list(SHAPES))

@@ -17,7 +17,7 @@ HEAD = [7, 7, 7, 8]
 def example(own: list[int], learnt_from: int = 1) -> Example:
     """An example that begins with HEAD; of its own tokens those from `learnt_from` on are learnt."""
     learn = [False] * len(HEAD) + [place >= learnt_from for place in range(len(own))]
-    return Example("en-01", "en", [*HEAD, *own], learn)
+    return Example("en-01", "en", [*HEAD, *own], learn, [False] * len(learn))
 
 
 examples_of_any_length = st.lists(
