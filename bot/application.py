@@ -224,7 +224,7 @@ def build_bot(foundation: Foundation) -> FanFabler:
         pace.observe(method, path, status, headers)
         foundation.events.discord_answered(method, status, headers.get("X-RateLimit-Scope"))
 
-    return FanFabler(assemble, http_trace=rate_limit_trace(observe), shard=shard)
+    return FanFabler(assemble, http_trace=rate_limit_trace(pace.begins, observe), shard=shard)
 
 
 def _events(settings: Settings) -> Events:

@@ -68,12 +68,18 @@ class Pace:
         """Whether Discord can be asked for something that may as well be left."""
         return self._budget.spare(self.now())
 
+    def begins(self, method: str, path: str) -> None:
+        """A request to Discord goes out."""
+        if _UNCOUNTED.search(path):
+            return
+        if _counted.get() or (_MESSAGES.search(path) and method in ("POST", "PATCH")):
+            self._budget.sent(self.now())
+        else:
+            self._budget.spend(self.now())
+
     def observe(self, method: str, path: str, status: int, headers: Mapping[str, str]) -> None:
         """Take in what a response of Discord says about its limits."""
         messages = _MESSAGES.search(path)
-        paced = messages is not None and method in ("POST", "PATCH")
-        if not paced and not _counted.get() and not _UNCOUNTED.search(path):
-            self._budget.spend(self.now())
         limit = parse_rate_limit_headers(headers)
         if limit is None or (status != 429 and not (messages and method == "PATCH")):
             return

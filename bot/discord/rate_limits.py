@@ -13,15 +13,22 @@ import discord
 Observer = Callable[[str, str, int, Mapping[str, str]], None]
 
 
-def rate_limit_trace(observe: Observer) -> aiohttp.TraceConfig:
-    """A trace that hands method, path, status and headers of each response to `observe`."""
+def rate_limit_trace(begins: Callable[[str, str], None], observe: Observer) -> aiohttp.TraceConfig:
+    """A trace that hands method and path of each request to `begins`, as it goes out, and those with status and headers
+    of each response to `observe`."""
     trace = aiohttp.TraceConfig()
+
+    async def on_start(
+        session: aiohttp.ClientSession, context: SimpleNamespace, params: aiohttp.TraceRequestStartParams
+    ) -> None:
+        begins(params.method, params.url.path)
 
     async def on_end(
         session: aiohttp.ClientSession, context: SimpleNamespace, params: aiohttp.TraceRequestEndParams
     ) -> None:
         observe(params.method, params.url.path, params.response.status, params.response.headers)
 
+    trace.on_request_start.append(on_start)
     trace.on_request_end.append(on_end)
     return trace
 

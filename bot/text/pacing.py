@@ -10,6 +10,8 @@ import enum
 import math
 from collections import deque
 from dataclasses import dataclass, field
+from heapq import merge
+from itertools import islice
 from typing import TypeAlias
 
 from bot.text.rate_limit import RateLimit, parse_rate_limit_headers
@@ -106,9 +108,10 @@ _Queue: TypeAlias = "dict[Pacer, tuple[int, float]]"
 class Budget:
     """The requests that all answers of the process share.
 
-    At most `rate` of them (and of those told by `spend`) are allowed in any second. `floor` is the least time in
-    seconds between two edits of one answer; it widens with the number of live answers and with what Discord's headers
-    say. All times are seconds of one clock that never goes back (`loop.time()`).
+    At most `rate` of them (and of those told by `spend`) are allowed in any second. What is sent later than it was
+    allowed counts from then, where that is told (`sent`). `floor` is the least time in seconds between two edits of
+    one answer; it widens with the number of live answers and with what Discord's headers say. All times are seconds of
+    one clock that never goes back (`loop.time()`).
     """
 
     def __init__(self, rate: int = 40, *, floor: float = 0.7) -> None:
@@ -116,6 +119,8 @@ class Budget:
         self.floor = floor
         self._live: set[Pacer] = set()
         self._sent: deque[float] = deque()
+        # Those that were allowed and are not on their way yet: a busy process sends them later.
+        self._allowed_at: deque[float] = deque()
         # Who waits, in order: their requests, and when they last asked.
         self._urgent: _Queue = {}
         self._middle: _Queue = {}
@@ -137,16 +142,23 @@ class Budget:
         return pacer
 
     def spend(self, now: float, requests: int = 1) -> None:
-        """Count requests that were sent without asking: typing, embeds, answers to commands."""
+        """Count requests that are sent without asking: typing, embeds, answers to commands."""
         self._forget(now)
         self._sent.extend([now] * requests)
+
+    def sent(self, now: float) -> None:
+        """A request that was allowed goes out only now: it counts from here on."""
+        self._forget(now)
+        if self._allowed_at:
+            self._allowed_at.popleft()
+        self._sent.append(now)
 
     def spare(self, now: float) -> bool:
         """Whether there is room for what nobody waits for: half of the rate is free, and no text stands in line."""
         self._forget(now)
         return (
             now >= self._blocked_until
-            and len(self._sent) < self._allowed(now) / 2
+            and self._counted() < self._allowed(now) / 2
             and not any(now - asked < _WINDOW for _, asked in self._urgent.values())
         )
 
@@ -172,8 +184,13 @@ class Budget:
         return min(self._rate, self._reduced + max(0.0, now - self._reduced_at) * _RECOVERY * self._rate)
 
     def _forget(self, now: float) -> None:
-        while self._sent and now - self._sent[0] >= _WINDOW:
-            self._sent.popleft()
+        for times in (self._sent, self._allowed_at):
+            while times and now - times[0] >= _WINDOW:
+                times.popleft()
+
+    def _counted(self) -> int:
+        """The requests of the last second, sent and about to be."""
+        return len(self._sent) + len(self._allowed_at)
 
     def _take(self, pacer: Pacer, requests: int, now: float, *, middle: bool) -> float:
         """Take requests for a text. Returns `now`, or the time to ask again where there is no room yet; the place in
@@ -187,10 +204,11 @@ class Budget:
         missing = self._missing(pacer, requests, allowed, now, middle=middle)
         if missing > 0:
             (self._middle if middle else self._urgent)[pacer] = (requests, now)
-            expires = self._sent[missing - 1] + _WINDOW if missing <= len(self._sent) else now + _WINDOW
+            counted = merge(self._sent, self._allowed_at)
+            expires = next(islice(counted, missing - 1, None), now) + _WINDOW
             return max(expires, now + _SOON)
         self._leave(pacer)
-        self._sent.extend([now] * requests)
+        self._allowed_at.extend([now] * requests)
         if known is not None:
             known.remaining -= requests
         return now
@@ -204,7 +222,7 @@ class Budget:
         """How many requests must leave the window before this one's turn comes."""
         self._forget(now)
         ahead = _ahead(self._urgent, pacer, now) + (_ahead(self._middle, pacer, now) if middle else 0)
-        return len(self._sent) + ahead + requests - allowed
+        return self._counted() + ahead + requests - allowed
 
     def _leave(self, pacer: Pacer) -> None:
         self._urgent.pop(pacer, None)

@@ -187,7 +187,7 @@ async def test_other_requests_that_took_a_turn_are_counted_once() -> None:
     pace = Pace(Budget(3))
     for _ in range(2):
         async with pace.beside("1"):
-            pace.observe("GET", "/api/v10/channels/1/messages", 200, {})
+            pace.begins("GET", "/api/v10/channels/1/messages")
     before = pace.now()
     await pace.final_turn("2", "An answer that is whole.")
     assert pace.now() - before < 0.9, "there was room for it"
@@ -196,8 +196,8 @@ async def test_other_requests_that_took_a_turn_are_counted_once() -> None:
 async def test_other_requests_count_towards_the_budget() -> None:
     pace = Pace(Budget(rate=2))
     for _ in range(2):
-        pace.observe("POST", "/api/v10/channels/1/typing", 204, {})
-        pace.observe("POST", "/api/v10/interactions/1/token/callback", 204, {})
+        pace.begins("POST", "/api/v10/channels/1/typing")
+        pace.begins("POST", "/api/v10/interactions/1/token/callback")
     began = pace.now()
     await pace.final_turn("1", "text")
     assert pace.now() - began > 0.5

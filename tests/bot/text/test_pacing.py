@@ -212,6 +212,25 @@ def test_first_texts_are_served_in_the_order_they_came():
     assert served == list(reversed(range(40)))
 
 
+def test_what_is_sent_later_than_it_was_allowed_counts_from_then():
+    budget = Budget(rate=10)
+    pacers = [budget.open(str(number)) for number in range(20)]
+    text = "A text long enough to be shown."
+    assert [pacer.due(0.0, text).send for pacer in pacers[:11]] == [True] * 10 + [False]
+    for _ in range(10):
+        budget.sent(0.8)  # the process was busy
+    assert not pacers[10].due(1.5, text).send
+    assert pacers[10].due(1.5, text).at == 1.8
+    assert pacers[10].due(1.8, text).send
+
+
+def test_what_was_allowed_and_never_sent_is_forgotten():
+    budget = Budget(rate=10)
+    for number in range(10):
+        assert budget.open(str(number)).due(0.0, "A text long enough to be shown.").send
+    assert budget.open("x").due(1.0, "A text long enough to be shown.").send
+
+
 def test_an_answer_that_went_away_holds_nobody_up_for_long():
     budget = Budget()
     budget.spend(0.0, 40)
