@@ -11,6 +11,7 @@ from __future__ import annotations
 import hashlib
 import secrets
 from array import array
+from collections import deque
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -26,6 +27,8 @@ _CANDIDATES = 512
 
 _CHUNK = 64
 
+_PLACES = 64
+
 _STEEPEST = 40
 """DRY's penalty grows no further from this many tokens beyond the allowed length: no score survives it anyway."""
 
@@ -38,13 +41,14 @@ class Repeats:
     """A text that grows token by token, and where its end stood in it before."""
 
     tokens: array[int] = field(default_factory=lambda: array("q"))
-    _places: dict[int, list[int]] = field(default_factory=dict)
+    _places: dict[int, deque[int]] = field(default_factory=dict)
+    """Where each token stood, its last `_PLACES` times: so the work for a token is bounded, whatever the text."""
     _matches: dict[int, int] = field(default_factory=dict)
     """Of earlier places of the last token how many tokens up to there are the text's last ones."""
 
     def add(self, token: int) -> None:
         """One more token."""
-        places = self._places.setdefault(token, [])
+        places = self._places.setdefault(token, deque(maxlen=_PLACES))
         self._matches = {place: self._matches.get(place - 1, 0) + 1 for place in places}
         places.append(len(self.tokens))
         self.tokens.append(token)

@@ -4,6 +4,7 @@ request."""
 from __future__ import annotations
 
 import math
+import time
 
 import pytest
 import torch
@@ -202,6 +203,15 @@ def test_repeats_are_those_that_a_plain_search_finds(tokens: list[int], shortest
         if length >= shortest:
             expected[tokens[at + 1]] = max(expected.get(tokens[at + 1], 0), length)
     assert repeats.continuations(shortest) == expected
+
+
+def test_a_prompt_of_one_token_costs_no_more_than_another():
+    repeats = Repeats()
+    began = time.process_time()
+    for _ in range(8192):
+        repeats.add(7)
+    assert time.process_time() - began < 2.0, "it takes 0.1 s; looking at every place would take ten"
+    assert repeats.continuations(8)[7] > 1000
 
 
 def test_each_row_of_a_batch_has_its_own_dry():
