@@ -59,16 +59,19 @@ async def test_penalties_keep_an_answer_from_repeating_itself():
     assert len(set(answer)) == 40
 
 
-async def test_dry_breaks_a_loop_and_leaves_what_does_not_repeat():
+async def test_dry_lets_nothing_come_again_that_is_longer_than_it_may_be():
     tiny = loaded("tiny")
-    plain = Sampling(top_k=1, repetition_penalty=0.01)
+    # What came once is so likely that it comes again and again.
+    looping = Sampling(top_k=1, presence_penalty=-50.0)
     async with running(tiny) as engine:
-        looping = await generate(engine, PROMPTS[1], plain, max_tokens=60)
-        broken = await generate(engine, PROMPTS[1], replace(plain, dry_multiplier=5.0), max_tokens=60)
-    assert len(set(looping[-20:])) < 4
-    pairs = list(zip(broken, broken[1:], broken[2:], broken[3:], strict=False))
-    assert len(set(pairs)) > len(pairs) * 0.8
-    assert broken[:3] == looping[:3]
+        answer = await generate(engine, PROMPTS[1], looping, max_tokens=60)
+        broken = await generate(
+            engine, PROMPTS[1], replace(looping, dry_multiplier=200.0, dry_allowed_length=2), max_tokens=60
+        )
+    assert len(set(answer)) == 1
+    whole = [*PROMPTS[1], *broken]
+    threes = list(zip(whole, whole[1:], whole[2:], strict=False))
+    assert len(set(threes)) == len(threes)
 
 
 async def test_a_stop_token_ends_an_answer_and_is_its_last():
