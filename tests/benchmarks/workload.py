@@ -8,7 +8,7 @@ from __future__ import annotations
 import copy
 import itertools
 import random
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -111,16 +111,7 @@ def _sampling(preset: Preset, *, greedy: bool) -> Sampling:
 
 def openai_fields(sampling: Sampling) -> dict[str, Any]:
     """As our worker takes it."""
-    names = (
-        "temperature",
-        "top_p",
-        "top_k",
-        "repetition_penalty",
-        "frequency_penalty",
-        "presence_penalty",
-        "dry_multiplier",
-    )
-    return {name: getattr(sampling, name) for name in names}
+    return {name: value for name, value in asdict(sampling).items() if name != "seed"}
 
 
 def generate_fields(sampling: Sampling) -> dict[str, Any]:

@@ -139,13 +139,10 @@ def closing_tokens(answer: Sequence[int], ends: frozenset[int], tokenizer: Any) 
     text = list(answer)
     while text and text[-1] in ends:
         text.pop()
-    lookup = parse_reply(tokenizer.decode(text), "en").lookup
-    if lookup is None:
-        return len(answer) - len(text)
+    whole = tokenizer.decode(text)
+    tag = len(whole) - len(parse_reply(whole, "en").text)
     begin = len(text)
-    while begin and tokenizer.decode(text[begin:]).count(">>>") < 2:
-        begin -= 1
-    while begin and tokenizer.decode(text[begin - 1 : begin]).endswith("\n"):
+    while begin and len(tokenizer.decode(text[begin:])) < tag:
         begin -= 1
     return len(answer) - begin
 

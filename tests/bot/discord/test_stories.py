@@ -10,7 +10,7 @@ import pytest
 from bot.database.connection import Database
 from bot.discord.absence import AbsenceReview
 from model.engine.fake import FakeEngine
-from tests.bot.world import open_world
+from tests.bot.world import World, open_world
 
 LONG = " ".join(f"Sentence number {n} of a long story." for n in range(120))
 
@@ -134,17 +134,23 @@ async def test_a_full_queue_is_said_at_once(database: Database) -> None:
         assert len(world.threads) == 2
 
 
+async def two_stories_and_a_busy_worker(world: World) -> list[int]:
+    """The threads of two members, whose answers are there; a third member's answer takes the only slot."""
+    threads = []
+    for member in range(2):
+        threads.append(await world.start_story("hello", member=member))
+        await world.answered(threads[-1])
+    await world.start_story("!words 200", member=2)
+    await world.until(lambda: world.engine.load.running == 1)
+    return threads
+
+
 async def test_whom_others_leave_no_room_is_told_while_their_threads_are_still_looked_over(
     database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     engine = FakeEngine(tokens_per_second=10)
     async with open_world(database, engine, worker_slots=1, queue_limit=1) as world:
-        threads = []
-        for member in range(2):
-            threads.append(await world.start_story("hello", member=member))
-            await world.answered(threads[-1])
-        await world.start_story("!words 200", member=2)
-        await world.until(lambda: engine.load.running == 1)
+        threads = await two_stories_and_a_busy_worker(world)
         looking = asyncio.Event()
 
         async def look(*_: object) -> None:
@@ -163,12 +169,7 @@ async def test_whom_others_leave_no_room_is_told_while_their_threads_are_still_l
 async def test_whom_others_leave_no_room_is_told_before_those_are_written_down(database: Database) -> None:
     engine = FakeEngine(tokens_per_second=10)
     async with open_world(database, engine, worker_slots=1, queue_limit=1) as world:
-        threads = []
-        for member in range(2):
-            threads.append(await world.start_story("hello", member=member))
-            await world.answered(threads[-1])
-        await world.start_story("!words 200", member=2)
-        await world.until(lambda: engine.load.running == 1)
+        threads = await two_stories_and_a_busy_worker(world)
         writing, written = asyncio.Event(), asyncio.Event()
 
         async def write() -> None:

@@ -11,7 +11,7 @@ from model.byte_tokenizer import byte_tokenizer
 from model.prompt import find_format
 from tests.training.finetuning.conftest import chat, quick
 from training.chats import CHATS, Chat, as_messages, read_chats
-from training.finetuning.examples import Example, make_examples, spread
+from training.finetuning.examples import Example, closing_tokens, make_examples, spread
 from training.finetuning.recipe import Recipe, load_recipe
 
 END = {
@@ -96,6 +96,16 @@ def test_closing_are_the_tag_with_its_blank_line_and_the_end_token(prompt_format
                 assert len(before) < 4
             else:
                 assert closed == end
+
+
+@pytest.mark.parametrize(
+    "tag", [">>> Dune", "》》》 Dune\n》》》 en", ">>> Dune >>> en", ">>> Dune\n\n>>> en"]
+)
+def test_a_sloppy_tag_closes_an_answer_as_well(tag: str) -> None:
+    tokens = byte_tokenizer()
+    answer = tokens.encode(f"A long answer. It goes on.\n\n{tag}", add_special_tokens=False)
+    count = closing_tokens(answer, frozenset(), tokens)
+    assert tokens.decode(answer[-count:]) == f"\n\n{tag}"
 
 
 def test_a_cut_example_has_marks_as_long_as_its_tokens() -> None:
