@@ -11,7 +11,7 @@ from markdown_it import MarkdownIt
 from markdown_it.tree import SyntaxTreeNode
 
 from bot.export import xhtml
-from bot.export.prose import is_repeated, safe_url
+from bot.export.prose import safe_url
 
 RULE = "___"
 """A scene break; of the three ways to write one, that which no list can be mistaken for."""
@@ -144,7 +144,7 @@ def _phrase(node: SyntaxTreeNode, *, marked: bool) -> str:
     if node.type == "link":
         url = safe_url(str(node.attrs.get("href", "")))
         return f"[{inner}](<{url}>)" if url else inner
-    if node.type == "inline" or is_repeated(node) or not marked:
+    if node.type == "inline" or not marked:
         return inner
     return f"{node.markup}{inner}{node.markup}"
 

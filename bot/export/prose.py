@@ -70,21 +70,6 @@ def safe_url(address: str) -> str | None:
     return urlunsplit((parts.scheme, f"{host}:{port}" if port else host, path, query, fragment))
 
 
-def is_repeated(node: SyntaxTreeNode) -> bool:
-    """Whether it emphasises what is emphasised in the same way already, and so shows nothing more."""
-    around = node.parent
-    while around is not None and _is_inline(around):
-        if _emphasis(around) == _emphasis(node):
-            return True
-        around = around.parent
-    return False
-
-
-def _emphasis(node: SyntaxTreeNode) -> tuple[str, str]:
-    # Two underscores underline on Discord, two asterisks make bold.
-    return node.type, node.markup if node.type == "strong" else ""
-
-
 def _quoted(part: str) -> str:
     return quote(_STRAY_PERCENT.sub("%25", part), safe="/?%:@!$&'()*+,;=-._~")
 

@@ -8,7 +8,7 @@ from xml.sax.saxutils import escape, quoteattr
 
 from markdown_it.tree import SyntaxTreeNode
 
-from bot.export.prose import is_repeated, safe_url
+from bot.export.prose import safe_url
 
 _WRAPPED = {"em": "em", "strong": "strong", "s": "s", "blockquote": "blockquote", "bullet_list": "ul"}
 
@@ -71,7 +71,7 @@ def _phrase(node: SyntaxTreeNode) -> str:
     if node.type == "link":
         url = safe_url(str(node.attrs.get("href", "")))
         return f"<a href={attribute(url)}>{inner}</a>" if url else inner
-    if node.type == "inline" or is_repeated(node):
+    if node.type == "inline":
         return inner
     # Two underscores underline on Discord.
     name = "u" if node.type == "strong" and node.markup == "__" else _WRAPPED[node.type]
