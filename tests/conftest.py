@@ -13,7 +13,7 @@ from hypothesis import HealthCheck, settings
 settings.register_profile("fanfabler", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("fanfabler")
 
-_NEEDS = {"postgres", "mediawiki", "browser", "embedded", "epubcheck", "unsloth"}
+_NEEDS = {"postgres", "mediawiki", "browser", "embedded", "epubcheck", "unsloth", "fonts"}
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:

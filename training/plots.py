@@ -69,7 +69,7 @@ def style(*, dark: bool | None = None) -> Iterator[None]:
 def _settings(palette: Palette) -> dict[str, Any]:
     return {
         "font.size": 10,
-        "font.family": _fonts(),
+        "font.family": fonts(),
         "text.color": palette.ink,
         "axes.labelcolor": palette.ink,
         "axes.edgecolor": palette.pale,
@@ -96,9 +96,17 @@ def _settings(palette: Palette) -> dict[str, Any]:
 
 
 @cache
-def _fonts() -> list[str]:
-    from matplotlib.font_manager import fontManager
+def fonts() -> list[str]:
+    """Those that are here, ones installed since matplotlib made its list of fonts too (it never makes it again)."""
+    from matplotlib.font_manager import findSystemFonts, fontManager
 
+    missing = set(_FONTS) - {font.name for font in fontManager.ttflist}
+    if missing:
+        listed = {font.fname for font in fontManager.ttflist}
+        files = {name.removesuffix(" JP").replace(" ", "") for name in missing}
+        for path in set(findSystemFonts()) - listed:
+            if Path(path).stem.partition("-")[0] in files:
+                fontManager.addfont(path)
     installed = {font.name for font in fontManager.ttflist}
     return [name for name in _FONTS if name in installed]
 

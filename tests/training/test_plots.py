@@ -11,7 +11,7 @@ from PIL import Image, ImageColor
 
 from model.palette import DARK, LIGHT
 from training.finetuning.curves import draw_curves, loss_figure
-from training.plots import heat_map, look, new_figure, picture, png, save_both, style
+from training.plots import fonts, heat_map, look, new_figure, picture, png, save_both, style
 
 pytest.importorskip("matplotlib")
 EVENTS = [{"event": "step", "step": step, "loss": 4 - step / 10} for step in range(1, 11)]
@@ -73,6 +73,27 @@ def test_numbers_in_cells_can_be_read_on_every_shade(tmp_path: Path) -> None:
     assert light.read_bytes() != dark.read_bytes()
 
 
-@pytest.mark.parametrize("name", ["내 모델", "नई कहानी", "قصة"])
-def test_runs_may_have_names_in_any_script(name: str) -> None:
+@pytest.mark.fonts
+@pytest.mark.parametrize(
+    ("name", "font"),
+    [("내 모델", "Noto Sans CJK JP"), ("नई कहानी", "Noto Sans Devanagari"), ("قصة", "Noto Sans Arabic")],
+)
+def test_runs_may_have_names_in_any_script(name: str, font: str) -> None:
+    if font not in fonts():
+        pytest.skip(f"{font} is not installed (Debian: fonts-noto-core, fonts-noto-cjk)")
     assert png(loss_figure(EVENTS, name)).startswith(b"\x89PNG")
+
+
+@pytest.mark.fonts
+def test_fonts_that_were_installed_after_matplotlib_had_made_its_list_are_found(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    from matplotlib.font_manager import fontManager
+
+    font = "Noto Sans Thai"
+    if font not in fonts():
+        pytest.skip(f"{font} is not installed (Debian: fonts-noto-core)")
+    monkeypatch.setattr(
+        fontManager, "ttflist", [entry for entry in fontManager.ttflist if entry.name != font]
+    )
+    assert font in fonts.__wrapped__()
