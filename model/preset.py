@@ -91,6 +91,7 @@ class SamplingDefaults(_Frozen):
     repetition_penalty: float = Field(default=1.0, gt=0, le=2)
     frequency_penalty: float = Field(default=0.0, ge=-2, le=2)
     presence_penalty: float = Field(default=0.0, ge=-2, le=2)
+    penalize_nl: bool = True
     dry_multiplier: float = Field(default=0.0, ge=0, le=10)
     dry_base: float = Field(default=1.75, ge=1, le=4)
     dry_allowed_length: int = Field(default=2, ge=1)

@@ -168,12 +168,19 @@ class ModelHost:
         return engine
 
     def _engine(self, network: Any, name: str) -> Engine:
+        from model.engine.codec import line_breaks
         from model.engine.continuous import ContinuousEngine
 
         size = self._size
         if self._gpu_share is not None:
             size = replace(size, max_memory_percent=min(0.95, self._gpu_share / max(1, free_gpu_memory())))
-        return ContinuousEngine(network, size, context_length=self._preset.context_length, name=name)
+        return ContinuousEngine(
+            network,
+            size,
+            context_length=self._preset.context_length,
+            name=name,
+            line_breaks=line_breaks(self._tokenizer),
+        )
 
     def _divide_memory(self) -> None:
         from model.engine.sizing import CacheShape, engines_that_fit, gpu_share, size_engine

@@ -26,6 +26,9 @@ class Sampling:
     stood in prompt or answer already, n at least `dry_allowed_length`, the token that followed them there loses
     `dry_multiplier` * `dry_base` ** (n - `dry_allowed_length`). Names and phrases are shorter than that, loops are not.
 
+    Lines and paragraphs come again by their nature: with `penalize_nl` false (llama.cpp's name) the three penalties
+    spare the tokens that are line breaks and nothing else. Else an answer ends the sooner the more paragraphs it has.
+
     Source of DRY: github.com/oobabooga/text-generation-webui/pull/5677, by p-e-w; here without sequence breakers.
     """
 
@@ -37,6 +40,7 @@ class Sampling:
     repetition_penalty: float = 1.0
     frequency_penalty: float = 0.0
     presence_penalty: float = 0.0
+    penalize_nl: bool = True
     dry_multiplier: float = 0.0
     """0 is no DRY."""
     dry_base: float = 1.75

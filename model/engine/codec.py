@@ -45,3 +45,9 @@ class PromptCodec:
 
     def stop_strings(self, messages: tuple[tuple[str, str], ...]) -> tuple[str, ...]:
         return self._format.stop_strings
+
+
+def line_breaks(tokenizer: Any) -> frozenset[int]:
+    """The tokens that are one line break or several, and nothing else."""
+    found = {token for count in range(1, 33) for token in encode_text("\n" * count, tokenizer)}
+    return frozenset(token for token in found if not tokenizer.decode([token]).strip("\n"))

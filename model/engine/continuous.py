@@ -27,12 +27,24 @@ _STOP_SECONDS = 20.0
 class ContinuousEngine:
     """One model, one KV cache, one thread. Its requests run side by side and do not touch one another."""
 
-    def __init__(self, model: Any, size: EngineSize, *, context_length: int, name: str = "engine") -> None:
-        """`model`: a transformers causal model in evaluation mode; adapters in place are part of it."""
+    def __init__(
+        self,
+        model: Any,
+        size: EngineSize,
+        *,
+        context_length: int,
+        name: str = "engine",
+        line_breaks: frozenset[int] = frozenset(),
+    ) -> None:
+        """`model`: a transformers causal model in evaluation mode; adapters in place are part of it.
+
+        `line_breaks`: the tokens that are nothing else, for `Sampling.penalize_nl`.
+        """
         self.name = name
         self.size = size
         self.context_length = context_length
         self._model = model
+        self._line_breaks = line_breaks
         self._manager: Any = None
         self._slots = Slots(size.slots, size.queue_limit)
         self._numbers = itertools.count()
@@ -169,7 +181,7 @@ class ContinuousEngine:
             max_new_tokens=request.max_tokens,
             streaming=True,
             eos_token_id=sorted(request.stop_token_ids),
-            sampling=SamplingState(request.sampling, len(request.prompt_ids)),
+            sampling=SamplingState(request.sampling, len(request.prompt_ids), self._line_breaks),
         )
         if accepted is None:
             raise EngineFailed(self._failure or "It accepts no more requests.")

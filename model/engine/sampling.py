@@ -69,6 +69,8 @@ class SamplingState:
 
     sampling: Sampling
     prompt_length: int
+    line_breaks: frozenset[int] = frozenset()
+    """The tokens that are line breaks and nothing else, for `Sampling.penalize_nl`."""
     seed: int = field(default=0)
     tokens: array[int] = field(default_factory=lambda: array("q"))
     """The tokens of prompt and answer, each once …"""
@@ -101,11 +103,12 @@ class SamplingState:
     def read_tokens(self, initial: list[int], generated: list[int]) -> None:
         """Count the tokens that are new. Where a request was evicted, its answer is part of `initial`."""
         end = len(initial) + len(generated)
+        spared = frozenset() if self.sampling.penalize_nl else self.line_breaks
         for at in range(self.read, end) if self.penalises or self.dry else ():
             token = initial[at] if at < len(initial) else generated[at - len(initial)]
             if self.dry:
                 self.repeats.add(token)
-            if self.penalises:
+            if self.penalises and token not in spared:
                 place = self._places.setdefault(token, len(self.tokens))
                 if place == len(self.tokens):
                     self.tokens.append(token)

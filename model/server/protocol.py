@@ -131,6 +131,7 @@ class ChatCompletionRequest(_Request):
     repetition_penalty: float | None = Field(default=None, gt=0, le=2)
     frequency_penalty: float | None = Field(default=None, ge=-2, le=2)
     presence_penalty: float | None = Field(default=None, ge=-2, le=2)
+    penalize_nl: bool | None = None
     dry_multiplier: float | None = Field(default=None, ge=0, le=10)
     dry_base: float | None = Field(default=None, ge=1, le=4)
     dry_allowed_length: int | None = Field(default=None, ge=1)
@@ -200,6 +201,7 @@ class ChatCompletionRequest(_Request):
             repetition_penalty=either(self.repetition_penalty, defaults.repetition_penalty),
             frequency_penalty=either(self.frequency_penalty, defaults.frequency_penalty),
             presence_penalty=either(self.presence_penalty, defaults.presence_penalty),
+            penalize_nl=bool(either(self.penalize_nl, defaults.penalize_nl)),
             dry_multiplier=either(self.dry_multiplier, defaults.dry_multiplier),
             dry_base=either(self.dry_base, defaults.dry_base),
             dry_allowed_length=int(either(self.dry_allowed_length, defaults.dry_allowed_length)),

@@ -9,6 +9,8 @@ from typing import Any
 import pytest
 
 from model import llama_tokenizer as llama_module
+from model.byte_tokenizer import byte_tokenizer
+from model.engine.codec import line_breaks
 from model.errors import MissingPackage
 from model.gemma_tokenizer import NotAGguf, Vocabulary, build, gemma_tokenizer, read_vocabulary
 from model.llama_tokenizer import llama_tokenizer
@@ -47,6 +49,14 @@ def test_a_sentencepiece_vocabulary_joins_what_scores_best_first() -> None:
             tokenizer.decode(tokenizer.encode(text, add_special_tokens=False).ids, skip_special_tokens=False)
             == text
         )
+
+
+def test_line_breaks_are_the_tokens_that_are_nothing_else(tmp_path: Path) -> None:
+    tokenizer = llama_tokenizer(tmp_path)
+    found = line_breaks(tokenizer)
+    assert {tokenizer.decode([token]) for token in found} >= {"\n", "\n\n", "\n\n\n"}
+    assert all(set(tokenizer.decode([token])) == {"\n"} for token in found)
+    assert line_breaks(byte_tokenizer()) == set(byte_tokenizer().encode("\n", add_special_tokens=False))
 
 
 def gguf(path: Path, vocabulary: Vocabulary, *, magic: bytes = b"GGUF", leave_out: str = "") -> Path:

@@ -13,6 +13,7 @@ _PARAMETERS = (
     "repetition_penalty",
     "frequency_penalty",
     "presence_penalty",
+    "penalize_nl",
     "dry_multiplier",
     "dry_base",
     "dry_allowed_length",
@@ -76,7 +77,7 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         "--concurrency", type=int, default=32, metavar="N", help="requests at once (default: %(default)s)"
     )
     sampling = parser.add_argument_group("sampling (default: as the worker does it)")
-    for name in _PARAMETERS:
+    for name in [each for each in _PARAMETERS if each != "penalize_nl"]:
         kind = int if name in {"top_k", "max_tokens", "dry_allowed_length"} else float
         sampling.add_argument(
             f"--{name.replace('_', '-')}",
@@ -85,6 +86,12 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
             metavar="N",
             help=f"the field {name} of each request",
         )
+    sampling.add_argument(
+        "--penalize-nl",
+        action=argparse.BooleanOptionalAction,
+        default=None,
+        help="whether the penalties count line breaks, the field penalize_nl of each request",
+    )
     parser.set_defaults(run=run)
 
 

@@ -39,10 +39,15 @@ def size_of(model: LoadedModel, **changes) -> EngineSize:
 
 
 @asynccontextmanager
-async def running(model: LoadedModel, network: Any = None, **size):
+async def running(
+    model: LoadedModel, network: Any = None, *, line_breaks: frozenset[int] = frozenset(), **size
+):
     """An engine for this model, or for a network made from it."""
     engine = ContinuousEngine(
-        network or model.base, size_of(model, **size), context_length=model.preset.context_length
+        network or model.base,
+        size_of(model, **size),
+        context_length=model.preset.context_length,
+        line_breaks=line_breaks,
     )
     await engine.start()
     try:

@@ -94,12 +94,18 @@ async def test_sampling_parameters_reach_the_engine_and_defaults_fill_the_rest(s
         temperature=0,
         seed=7,
         presence_penalty=0.5,
-        extra_body={"top_k": 3, "repetition_penalty": 1.3, "dry_multiplier": 0.8, "dry_allowed_length": 6},
+        extra_body={
+            "top_k": 3,
+            "repetition_penalty": 1.3,
+            "dry_multiplier": 0.8,
+            "dry_allowed_length": 6,
+            "penalize_nl": False,
+        },
     )
     sampling = engine.requests[0].sampling
     assert (sampling.dry_multiplier, sampling.dry_allowed_length, sampling.dry_base) == (0.8, 6, 1.75)
     assert (sampling.temperature, sampling.seed, sampling.top_k) == (0, 7, 3)
-    assert (sampling.presence_penalty, sampling.repetition_penalty) == (0.5, 1.3)
+    assert (sampling.presence_penalty, sampling.repetition_penalty, sampling.penalize_nl) == (0.5, 1.3, False)
     assert sampling.top_p == 0.95
     assert sampling.greedy
 

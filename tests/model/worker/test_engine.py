@@ -59,6 +59,15 @@ async def test_penalties_keep_an_answer_from_repeating_itself():
     assert len(set(answer)) == 40
 
 
+async def test_penalties_leave_line_breaks_alone_where_that_is_asked_for():
+    tiny = loaded("tiny")
+    plain = reference(tiny.base, PROMPTS[1])
+    sparing = Sampling(top_k=1, presence_penalty=-50.0, penalize_nl=False)
+    async with running(tiny, line_breaks=frozenset(range(tiny.base.config.vocab_size))) as engine:
+        assert await generate(engine, PROMPTS[1], sparing) == plain
+        assert await generate(engine, PROMPTS[1], replace(sparing, penalize_nl=True)) != plain
+
+
 async def test_dry_lets_nothing_come_again_that_is_longer_than_it_may_be():
     tiny = loaded("tiny")
     # What came once is so likely that it comes again and again.

@@ -124,6 +124,19 @@ def test_frequency_and_presence_count_generated_tokens_only():
     assert (difference != 0).sum() == 2
 
 
+@pytest.mark.parametrize(("penalize_nl", "penalised_tokens"), [(True, {7, 8, 10}), (False, {7, 10})])
+def test_line_breaks_are_spared_where_that_is_asked_for(penalize_nl, penalised_tokens):
+    rules = Sampling(
+        repetition_penalty=1.2, frequency_penalty=0.5, presence_penalty=0.25, penalize_nl=penalize_nl
+    )
+    row = logits()
+    state = SamplingState(rules, 2, line_breaks=frozenset({8}))
+    state.read_tokens([7, 8], [8, 10, 8])
+    penalised = row.clone()
+    penalise(penalised, [state])
+    assert set((row != penalised)[0].nonzero()[:, 0].tolist()) == penalised_tokens
+
+
 def test_each_row_of_a_batch_is_penalised_by_its_own_rules():
     rows = logits(4)
     samplings = [
