@@ -45,8 +45,8 @@ class Base(_Frozen):
     single bytes and Llama 3's special tokens, made in the process."""
     seed: int = 0
     dtype: Literal["auto", "float32", "bfloat16"] = "auto"
-    """`auto`: bfloat16 on a GPU that has it, float32 on a CPU (where bfloat16 without AMX is ten times
-    slower)."""
+    """`auto`: bfloat16 on a GPU that has it, float32 on a CPU (where bfloat16 is ten times
+    slower without AMX or AVX512-BF16)."""
     quantisation: Literal["none", "nf4"] = "none"
     """`nf4`: 4 bits with double quantisation, by bitsandbytes."""
     prompt_format: str

@@ -12,6 +12,7 @@ import yaml
 from model.languages import LANGUAGES
 from training.finetuning.console import duration
 from training.finetuning.licences import BaseLicence
+from training.finetuning.run_folder import BEGUN_WITH
 
 EVALUATION = Path("evaluation", "report.md")
 """The report of `python -m training evaluate`, below the adapter's folder, where there is one."""
@@ -69,8 +70,9 @@ def _header(licence: BaseLicence, languages: Sequence[str]) -> str:
 def _what(manifest: Mapping[str, Any], licence: BaseLicence, languages: Sequence[str]) -> str:
     names = ", ".join(LANGUAGES[code].english_name for code in languages if code in LANGUAGES)
     shown = f" **{licence.shown}**." if licence.shown else ""
+    base = str(manifest["base"]).partition(BEGUN_WITH)[0]
     return (
-        f"A LoRA adapter for {manifest['base']} that helps people write fan fiction in their own language. Where it "
+        f"A LoRA adapter for {base} that helps people write fan fiction in their own language. Where it "
         "wants a page of Wikipedia, it ends an answer with two lines, `>>> search term` and `>>> language code`."
         f"{shown}\n\nLanguages of the chats that it was trained on: {names}."
     )

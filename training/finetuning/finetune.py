@@ -20,7 +20,7 @@ from training.finetuning.options import Options
 from training.finetuning.prepared import Prepared, prepare
 from training.finetuning.rated import RatedChat, digest_of, read_rated
 from training.finetuning.recipe import Recipe
-from training.finetuning.run_folder import Asked, RunFolder, processes, rank
+from training.finetuning.run_folder import BEGUN_WITH, Asked, RunFolder, processes, rank
 
 
 def finetune(recipe: Recipe, options: Options) -> RunFolder:
@@ -85,7 +85,7 @@ def _asked(
 ) -> Asked:
     base = describe(preset_for(recipe).base, options.embedded_source)
     if options.adapter:
-        base = f"{base} with the adapter {_fingerprint(options.adapter)}"
+        base = f"{base}{BEGUN_WITH}{_fingerprint(options.adapter)}"
     return Asked(
         method=options.method,
         recipe=recipe,

@@ -30,6 +30,9 @@ from training.locking import FileHeld, lock
 RUNS = Path("runs")
 """Where runs lie if nothing else is said; git ignores it."""
 
+BEGUN_WITH = " with the adapter "
+"""In `Asked.base`: the fingerprint of the adapter that the run begins with follows, where there is one."""
+
 
 class Asked(BaseModel):
     """What shapes the weights of a run. Going on with another one would mix two runs."""
@@ -42,7 +45,7 @@ class Asked(BaseModel):
     data: str
     """A hash over the chats that are trained and validated on."""
     base: str
-    """Which weights, as `model.loading` gets them; for KTO with the adapter that it begins with."""
+    """Which weights, as `model.loading` gets them; with the adapter that the run begins with."""
     backend: str
     """`transformers` or `unsloth`."""
     processes: int
