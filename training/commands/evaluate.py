@@ -6,14 +6,13 @@ import argparse
 from pathlib import Path
 
 _SYSTEMS = ("bare", "base", "tuned")
-_PARAMETERS = (
+_NUMBERS = (
     "temperature",
     "top_p",
     "top_k",
     "repetition_penalty",
     "frequency_penalty",
     "presence_penalty",
-    "penalize_nl",
     "dry_multiplier",
     "dry_base",
     "dry_allowed_length",
@@ -77,7 +76,7 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         "--concurrency", type=int, default=32, metavar="N", help="requests at once (default: %(default)s)"
     )
     sampling = parser.add_argument_group("sampling (default: as the worker does it)")
-    for name in [each for each in _PARAMETERS if each != "penalize_nl"]:
+    for name in _NUMBERS:
         kind = int if name in {"top_k", "max_tokens", "dry_allowed_length"} else float
         sampling.add_argument(
             f"--{name.replace('_', '-')}",
@@ -118,7 +117,8 @@ def run(options: argparse.Namespace) -> int:
     chats = read_chats((options.data or DATA) / "splits" / f"{options.split}.jsonl")
     settings = WorkerSettings()
     systems = (*options.systems, *(("compared",) if options.compare else ()))
-    parameters = {name: getattr(options, name) for name in _PARAMETERS if getattr(options, name) is not None}
+    given = {name: getattr(options, name) for name in (*_NUMBERS, "penalize_nl")}
+    parameters = {name: value for name, value in given.items() if value is not None}
     result = evaluate(
         chats,
         Options(
