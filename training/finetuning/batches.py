@@ -39,7 +39,7 @@ class PackedBatches:
     """A collator: `{"rows": [places]}` in, one pack out.
 
     `with_layout` is for our own attention; others (unsloth's) tell the examples apart by their positions, and
-    share nothing.
+    know nothing of shared tokens.
     """
 
     examples: Sequence[Example]
@@ -51,7 +51,7 @@ class PackedBatches:
         import torch
 
         examples = [self.examples[place] for row in rows for place in row["rows"]]
-        pack = lay_out(examples, share_prefix=self.share_prefix and self.with_layout)
+        pack = lay_out(examples, share_prefix=self.share_prefix)
         batch: dict[str, Any] = {
             "input_ids": torch.tensor([pack.ids]),
             "labels": torch.tensor([pack.labels]),

@@ -37,6 +37,8 @@ class Console:
     def introduce(self, folder: RunFolder, asked: Asked, prepared: Prepared) -> None:
         """What is going to be trained, on what, and where it lies."""
         self.say(f"run {folder.path}: recipe {asked.recipe.name}, base {asked.base}, by {asked.backend}")
+        for key, (wanted, used) in asked.recipe.changes(prepared.recipe).items():
+            self.say(f"not as in the recipe: {key} is {used}, not {wanted}")
         self.say(str(prepared.counts))
 
     @contextmanager

@@ -82,7 +82,9 @@ def _manifest(folder: RunFolder, asked: Asked, prepared: Prepared, step: int, st
     return {
         "name": folder.name,
         "method": asked.method,
-        "recipe": prepared.recipe.model_dump(mode="json"),
+        "recipe": asked.recipe.model_dump(mode="json"),
+        # Fields of it that were not carried out, with what took their place.
+        "deviations": {key: used for key, (_, used) in asked.recipe.changes(prepared.recipe).items()},
         "data": asked.data,
         "languages": prepared.languages,
         "counts": {name: getattr(counts, name) for name in counts.__slots__},

@@ -19,6 +19,7 @@ class Prepared:
     """Everything that training needs."""
 
     recipe: Recipe
+    """What is carried out of the one that was asked for, see `Recipe.carried_out`."""
     trainee: Trainee
     validation: list[Example]
     counts: Counts
@@ -47,6 +48,8 @@ def prepare(
         embedded_source=options.embedded_source,
         cache=options.cache,
     )
+    on_gpu = next(trainee.model.parameters()).device.type == "cuda"
+    recipe = recipe.carried_out(backend, on_gpu=on_gpu)
     # The held-out loss is always about the answers, so that recipes can be compared by it.
     answers = recipe.model_copy(update={"loss": recipe.loss.model_copy(update={"tokens": "answers"})})
     validation, _ = make_examples(data.validation, answers, trainee.tokenizer)

@@ -55,7 +55,8 @@ class Packing(_Frozen):
     tokens: int = Field(ge=16)
     """The most tokens of a pack; a single chat may be longer, as far as `max_length` lets it."""
     share_prefix: bool = True
-    """Compute the tokens that all chats of a pack begin with (the system prompt) once. Exact too."""
+    """Compute the tokens that all chats of a pack begin with (the system prompt) once. Exact too. Where unsloth
+    trains, each chat has them for itself."""
 
 
 class Loss(_Frozen):
@@ -66,7 +67,7 @@ class Loss(_Frozen):
     negatives: int | None = Field(default=None, ge=1)
     """Where given, the softmax of the training loss goes over the tokens that occur in the data and this many
     of the others, drawn anew for every batch and weighted to stand for all of them (sampled softmax). The
-    held-out loss always has the full vocabulary. Without it, so has the training loss."""
+    held-out loss always has the full vocabulary. Without it, so has the training loss; and so has unsloth's."""
     tag_weight: float = Field(default=1.0, gt=0)
     """How much the tokens of a look-up tag count, and those that end an answer, against all others. They are
     few, and say whether a page is asked for. The held-out loss has no weights, nor has unsloth's own loss."""
@@ -114,7 +115,7 @@ class Recipe(_Frozen):
     warmup_steps: int = Field(default=0, ge=0)
     epochs: float = Field(default=1, gt=0)
     optimizer: Literal["adamw", "adamw_8bit"] = "adamw"
-    """`adamw_8bit` is bitsandbytes'; where there is no GPU, plain AdamW takes its place, and is noted."""
+    """`adamw_8bit` is bitsandbytes'; where there is no GPU, plain AdamW takes its place."""
     weight_decay: float = Field(default=0.0, ge=0)
     max_grad_norm: float = Field(default=1.0, ge=0)
     """0: gradients are not clipped."""
@@ -156,14 +157,28 @@ class Recipe(_Frozen):
         )
         return hashlib.sha256(yaml.safe_dump(fields, sort_keys=True).encode()).hexdigest()[:16]
 
-    def differences(self, other: Recipe) -> list[str]:
-        """What is different in `other`, a line each, names and descriptions apart."""
+    def carried_out(self, backend: str, *, on_gpu: bool) -> Recipe:
+        """What a run does of it: 8 bits need a GPU, and unsloth has an attention and a loss of its own."""
+        changed: dict[str, Any] = {} if on_gpu else {"optimizer": "adamw"}
+        if backend == "unsloth":
+            changed["loss"] = self.loss.model_copy(update={"negatives": None, "tag_weight": 1.0})
+            if self.packing:
+                changed["packing"] = self.packing.model_copy(update={"share_prefix": False})
+        return self.model_copy(update=changed)
+
+    def changes(self, other: Recipe) -> dict[str, tuple[Any, Any]]:
+        """Of each field that is different in `other` both values, names and descriptions apart."""
         mine, theirs = _flat(self.model_dump(mode="json")), _flat(other.model_dump(mode="json"))
-        return [
-            f"{key}: {mine.get(key)!r} before, {theirs.get(key)!r} now"
+        return {
+            key: (mine.get(key), theirs.get(key))
             for key in sorted(mine.keys() | theirs.keys())
             if mine.get(key) != theirs.get(key) and key not in {"name", "description"}
-        ]
+        }
+
+    def differences(self, other: Recipe) -> list[str]:
+        """The changes, a line each."""
+        changes = self.changes(other).items()
+        return [f"{key}: {before!r} before, {now!r} now" for key, (before, now) in changes]
 
 
 def recipe_names() -> list[str]:

@@ -35,7 +35,7 @@ def make_trainer(
     recipe, trainee = prepared.recipe, prepared.trainee
     base = trainee.model.get_base_model()
     size = base.get_output_embeddings().weight.shape[0]
-    vocabulary = _vocabulary(recipe, trainee.backend, prepared.train, size)
+    vocabulary = _vocabulary(recipe, prepared.train, size)
     if trainee.backend == "transformers":
         add_loss(base, vocabulary)
     device = next(trainee.model.parameters()).device
@@ -110,8 +110,8 @@ def pad_id(tokenizer: Any) -> int:
     return int(tokenizer.pad_token_id if tokenizer.pad_token_id is not None else tokenizer.eos_token_id)
 
 
-def _vocabulary(recipe: Recipe, backend: str, examples: list[Example], size: int) -> Vocabulary | None:
-    if recipe.loss.negatives is None or backend == "unsloth":
+def _vocabulary(recipe: Recipe, examples: list[Example], size: int) -> Vocabulary | None:
+    if recipe.loss.negatives is None:
         return None
     learnt = {
         token
@@ -133,7 +133,7 @@ def _dataset(prepared: Prepared) -> Dataset:
 
 def _collator(prepared: Prepared) -> PackedBatches | PaddedBatches:
     recipe, with_layout = prepared.recipe, prepared.trainee.backend == "transformers"
-    weights = Weights.of(prepared.train, recipe.loss.tag_weight) if with_layout else None
+    weights = Weights.of(prepared.train, recipe.loss.tag_weight)
     if recipe.packing:
         return PackedBatches(prepared.train, recipe.packing.share_prefix, with_layout, weights)
     return PaddedBatches(prepared.train, pad_id(prepared.trainee.tokenizer), weights)
@@ -163,7 +163,7 @@ def shared_arguments(recipe: Recipe, folder: RunFolder, device: torch.device) ->
     return {
         "output_dir": str(folder.checkpoints),
         "seed": recipe.seed,
-        "optim": optimizer(recipe, on_gpu=on_gpu),
+        "optim": {"adamw": "adamw_torch", "adamw_8bit": "adamw_8bit"}[recipe.optimizer],
         "weight_decay": recipe.weight_decay,
         "max_grad_norm": recipe.max_grad_norm,
         "gradient_checkpointing": recipe.gradient_checkpointing,
@@ -179,8 +179,3 @@ def shared_arguments(recipe: Recipe, folder: RunFolder, device: torch.device) ->
         "remove_unused_columns": False,
         "ddp_find_unused_parameters": False,
     }
-
-
-def optimizer(recipe: Recipe, *, on_gpu: bool) -> str:
-    """The optimiser's name in transformers' terms; 8 bits need a GPU."""
-    return "adamw_8bit" if recipe.optimizer == "adamw_8bit" and on_gpu else "adamw_torch"

@@ -71,6 +71,7 @@ def test_card_notice_plots_and_manifest_stand_beside_the_adapter(trained: RunFol
 def test_the_manifest_says_what_the_run_was(trained: RunFolder) -> None:
     manifest = trained.read_manifest()
     assert manifest["recipe"] == json.loads(quick().model_dump_json())
+    assert manifest["deviations"] == {}
     assert {"torch", "transformers", "trl", "peft"} <= manifest["packages"].keys()
     assert manifest["machine"]["threads"] == 1
     assert manifest["counts"]["chats"] == 12

@@ -89,3 +89,15 @@ def test_the_digest_is_of_what_shapes_the_weights() -> None:
     recipe = load_recipe("tiny")
     assert recipe.digest == load_recipe("tiny", ["checkpoint_every=1", "description=another"]).digest
     assert recipe.digest != load_recipe("tiny", ["seed=1"]).digest
+
+
+def test_of_a_recipe_a_cpu_and_unsloth_cannot_do_everything() -> None:
+    recipe = load_recipe("embedded", ["optimizer=adamw_8bit", "loss.negatives=9", "loss.tag_weight=3"])
+    assert recipe.carried_out("transformers", on_gpu=True) == recipe
+    on_cpu = recipe.carried_out("transformers", on_gpu=False)
+    assert recipe.changes(on_cpu) == {"optimizer": ("adamw_8bit", "adamw")}
+    assert recipe.changes(recipe.carried_out("unsloth", on_gpu=True)) == {
+        "loss.negatives": (9, None),
+        "loss.tag_weight": (3.0, 1.0),
+        "packing.share_prefix": (True, False),
+    }

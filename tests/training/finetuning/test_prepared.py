@@ -1,0 +1,59 @@
+"""What stands before a run begins: packs that its backend can keep small, and its steps, counted as Trainer does."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from tests.training.finetuning.conftest import quick
+from training.finetuning.base import Backend, load_trainee
+from training.finetuning.console import Console
+from training.finetuning.data import read_data
+from training.finetuning.options import Options
+from training.finetuning.prepared import Prepared, prepare
+from training.finetuning.recipe import Recipe
+from training.finetuning.run_folder import Asked, RunFolder
+
+Prepare = Callable[..., Prepared]
+
+
+@pytest.fixture
+def prepared(data: Path, monkeypatch: pytest.MonkeyPatch) -> Prepare:
+    """Prepares a run on the small dataset; for unsloth with a model that transformers has loaded."""
+
+    def make(recipe: Recipe, backend: Backend = "transformers") -> Prepared:
+        loaded = replace(load_trainee(recipe, "transformers"), backend=backend)
+        monkeypatch.setattr("training.finetuning.prepared.load_trainee", lambda *_, **__: loaded)
+        return prepare(recipe, Options(threads=1), backend, read_data(data, None, None), [])
+
+    return make
+
+
+@pytest.mark.parametrize(("backend", "packs"), [("transformers", 2), ("unsloth", 6)])
+def test_no_row_is_longer_than_a_pack_may_be(
+    prepared: Prepare, backend: Backend, packs: int, tmp_path: Path
+) -> None:
+    from training.finetuning.sft import make_trainer
+
+    run = prepared(quick("packing.tokens=3000", "epochs=1"), backend)
+    trainer, _ = make_trainer(run, RunFolder(tmp_path), None, Console(quiet=True))
+    rows = [trainer.data_collator([row]) for row in trainer.train_dataset]
+    lengths = [batch["input_ids"].shape[1] for batch in [*rows, *trainer.held_out()]]
+    assert max(lengths) <= 3000
+    assert len(run.plan) == packs
+
+
+def test_what_is_not_done_as_the_recipe_says_is_said(
+    prepared: Prepare, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    recipe = quick("optimizer=adamw_8bit", "loss.tag_weight=2")
+    asked = Asked(method="sft", recipe=recipe, data="d", base="b", backend="unsloth", processes=1)
+    Console().introduce(RunFolder(tmp_path), asked, prepared(recipe, "unsloth"))
+    said = capsys.readouterr().err
+    assert "not as in the recipe: optimizer is adamw, not adamw_8bit" in said
+    assert "packing.share_prefix is False, not True" in said
+    assert "loss.negatives is None, not 40" in said
+    assert "loss.tag_weight is 1.0, not 2.0" in said
