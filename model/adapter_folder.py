@@ -11,6 +11,7 @@ Reads no weights and imports no torch; `model.lora` puts an adapter in place.
 
 from __future__ import annotations
 
+import hashlib
 import json
 import re
 from collections.abc import Mapping
@@ -47,6 +48,14 @@ _WITHOUT_CONSEQUENCE = frozenset({
 _STARTS = frozenset({"none", "true", "false", "gaussian", "eva", "orthogonal"})
 # Patterns of module names are regular expressions to PEFT; with these characters none takes long.
 _PATTERN = re.compile(r"[\w.^$|\\-]{1,256}")
+
+
+def fingerprint(folder: Path) -> str:
+    """Tells the weights of one adapter from another's: 16 hexadecimal digits. Raises `AdapterNotFound`."""
+    if not (folder / WEIGHTS).is_file():
+        raise AdapterNotFound(f"there is no {WEIGHTS} in {folder}")
+    with (folder / WEIGHTS).open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()[:16]
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,6 +6,7 @@ alternate). Whether a row is *good* is the business of `training.checks`.
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import tempfile
@@ -207,6 +208,14 @@ def write_chats(path: Path, chats: Iterable[Chat]) -> None:
 def chat_line(chat: Chat) -> str:
     """A chat as a line of JSONL, with its newline; reading it and writing it again gives the same bytes."""
     return json.dumps(chat.model_dump(mode="json"), ensure_ascii=False) + "\n"
+
+
+def digest_of(chats: Iterable[Chat]) -> str:
+    """Tells one set of chats from another: figures on different ones are not to be compared."""
+    found = hashlib.sha256()
+    for chat in chats:
+        found.update(chat_line(chat).encode())
+    return found.hexdigest()[:16]
 
 
 def read_folder(folder: Path) -> dict[str, list[Chat]]:

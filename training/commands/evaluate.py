@@ -136,6 +136,7 @@ def run(options: argparse.Namespace) -> int:
             concurrency=options.concurrency,
             loss=not options.no_loss,
             compared=options.compare,
+            split=options.split,
             embedded_source=settings.embedded_model_path,
             cache=settings.fanfabler_cache,
         ),

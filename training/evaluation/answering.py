@@ -10,7 +10,7 @@ import asyncio
 import hashlib
 import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, cast
 
@@ -58,12 +58,16 @@ class Plan:
     samples: Mapping[System, int]
     """Answers to each question."""
     parameters: Mapping[str, Any]
+    asked_of: Mapping[str, Any] = field(default_factory=dict)
+    """What is known of the models behind the names: weights, preset."""
 
     @property
     def digest(self) -> str:
         """A fingerprint of all that shapes the answers."""
         asked = [(each.chat, each.turn, each.messages) for each in self.questions]
-        whole = json.dumps([dict(self.models), asked, dict(self.parameters)], sort_keys=True)
+        whole = json.dumps(
+            [dict(self.models), asked, dict(self.parameters), dict(self.asked_of)], sort_keys=True
+        )
         return hashlib.sha256(whole.encode()).hexdigest()[:16]
 
     def __len__(self) -> int:

@@ -14,7 +14,7 @@ dictionary as its jieba.
 from __future__ import annotations
 
 import string
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -44,18 +44,13 @@ class Verdict:
     english_words: bool
 
     @property
-    def line_pass(self) -> bool:
-        """Whether every line is in the language."""
-        return self.wrong_lines == 0
+    def line_pass(self) -> bool | None:
+        """Whether every line is in the language; None where none is long enough."""
+        return self.wrong_lines == 0 if self.lines else None
 
-
-@dataclass(frozen=True, slots=True)
-class Metrics:
-    """Over the answers in one language, each from 0 to 1; `word_pass` is None where it is not defined."""
-
-    accuracy: float
-    line_pass: float
-    word_pass: float | None
+    def word_pass(self, language: str) -> bool | None:
+        """Whether no English word is in it; None where it does not pass by line, or the language is of Latin script."""
+        return not self.english_words if self.line_pass and language in WORD_LEVEL else None
 
 
 @cache
@@ -102,19 +97,6 @@ def judge(answer: str, language: str, detect: Detector | None = None) -> Verdict
         token.strip() in english_words() for _, tokens in lines for token in tokens
     )
     return Verdict(len(lines), wrong, english)
-
-
-def metrics(verdicts: Iterable[Verdict], language: str) -> Metrics:
-    """Over all answers in a language; with nothing to judge, everything passes."""
-    judged = [verdict for verdict in verdicts if verdict.lines]
-    passed = [verdict for verdict in judged if verdict.line_pass]
-    accuracies = [1 - verdict.wrong_lines / verdict.lines for verdict in judged]
-    words = 1 - sum(verdict.english_words for verdict in passed) / max(1, len(passed))
-    return Metrics(
-        accuracy=sum(accuracies) / len(accuracies) if accuracies else 1.0,
-        line_pass=1 - (len(judged) - len(passed)) / max(1, len(judged)),
-        word_pass=words if language in WORD_LEVEL else None,
-    )
 
 
 @cache

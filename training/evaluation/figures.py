@@ -1,6 +1,7 @@
 """From verdicts on answers to rates by language, with intervals.
 
-Intervals are bootstrapped over chats, not over answers: several answers to one question are not independent.
+Over several languages every answer counts once; for the benchmark's two measures every language does, as in the
+benchmark. Intervals are bootstrapped over chats, not over answers: several answers to one question are not independent.
 """
 
 from __future__ import annotations
@@ -9,7 +10,6 @@ from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
 
-from training.evaluation import confusion
 from training.evaluation.answering import Answer
 from training.evaluation.verdicts import AnswerVerdict
 
@@ -41,9 +41,9 @@ class Figures:
 
     in_language: Rate | None
     line_pass: Rate | None
-    """The benchmark's line-level pass rate."""
+    """The benchmark's line-level pass rate; over several languages their mean, as the benchmark has it."""
     word_pass: Rate | None
-    """The benchmark's word-level pass rate."""
+    """The benchmark's word-level pass rate, in the same way."""
     tag_recall: Rate | None
     """A tag where the reference has one."""
     tag_absence: Rate | None
@@ -72,8 +72,10 @@ _Measure = Callable[[Judged], float | None]
 
 _MEASURES: Mapping[str, _Measure] = {
     "in_language": lambda each: float(each.verdict.in_language),
-    "line_pass": lambda each: _line_pass(each.verdict.confusion),
-    "word_pass": lambda each: _word_pass(each.verdict.confusion, each.answer.language),
+    "line_pass": lambda each: _number(found.line_pass if (found := each.verdict.confusion) else None),
+    "word_pass": lambda each: _number(
+        found.word_pass(each.answer.language) if (found := each.verdict.confusion) else None
+    ),
     "tag_recall": lambda each: float(each.verdict.tag) if each.wants_tag else None,
     "tag_absence": lambda each: None if each.wants_tag else float(not each.verdict.tag),
     "tag_precision": lambda each: float(each.wants_tag) if each.verdict.tag else None,
@@ -87,7 +89,12 @@ _MEASURES: Mapping[str, _Measure] = {
 
 def figures(judged: Sequence[Judged]) -> Figures:
     """Every measure over these answers."""
-    return Figures(**{name: rate(judged, measure) for name, measure in _MEASURES.items()})
+    return Figures(
+        **{
+            name: rate(judged, measure, mean_of_languages=name in {"line_pass", "word_pass"})
+            for name, measure in _MEASURES.items()
+        }
+    )
 
 
 def by_language(judged: Sequence[Judged]) -> dict[str, Figures]:
@@ -98,33 +105,31 @@ def by_language(judged: Sequence[Judged]) -> dict[str, Figures]:
     return {code: figures(group) for code, group in groups.items()}
 
 
-def rate(judged: Sequence[Judged], measure: _Measure) -> Rate | None:
-    """A mean over the answers that the measure says something about, with its interval."""
+def rate(judged: Sequence[Judged], measure: _Measure, *, mean_of_languages: bool = False) -> Rate | None:
+    """A mean over the answers that the measure says something about, with its interval.
+
+    With `mean_of_languages`, the mean of the means of the languages.
+    """
     import numpy as np
 
-    by_chat: dict[str, list[float]] = defaultdict(list)
+    by_chat: dict[tuple[str, str], list[float]] = defaultdict(list)
     for each in judged:
         value = measure(each)
         if value is not None:
-            by_chat[each.answer.chat].append(value)
+            by_chat[each.answer.language if mean_of_languages else "", each.answer.chat].append(value)
     if not by_chat:
         return None
-    sums = np.array([sum(values) for values in by_chat.values()])
-    counts = np.array([len(values) for values in by_chat.values()])
+    groups = sorted({group for group, _ in by_chat})
+    sums, counts = np.zeros((2, len(by_chat), len(groups)))
+    for place, ((group, _), values) in enumerate(by_chat.items()):
+        sums[place, groups.index(group)], counts[place, groups.index(group)] = sum(values), len(values)
     drawn = np.random.default_rng(SEED).integers(len(sums), size=(RESAMPLES, len(sums)))
-    means = sums[drawn].sum(axis=1) / counts[drawn].sum(axis=1)
+    # Of a language that a draw has no chat of, that draw says nothing.
+    with np.errstate(invalid="ignore"):
+        means = np.nanmean(sums[drawn].sum(axis=1) / counts[drawn].sum(axis=1), axis=1)
     low, high = np.quantile(means, [0.025, 0.975])
-    return Rate(float(sums.sum() / counts.sum()), float(low), float(high), int(counts.sum()))
-
-
-def _line_pass(verdict: confusion.Verdict | None) -> float | None:
-    return float(verdict.line_pass) if verdict and verdict.lines else None
-
-
-def _word_pass(verdict: confusion.Verdict | None, language: str) -> float | None:
-    if language not in confusion.WORD_LEVEL or not verdict or not verdict.lines or not verdict.line_pass:
-        return None
-    return float(not verdict.english_words)
+    value = float((sums.sum(axis=0) / counts.sum(axis=0)).mean())
+    return Rate(value, float(low), float(high), int(counts.sum()))
 
 
 def _number(value: bool | None) -> float | None:

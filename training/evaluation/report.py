@@ -13,7 +13,7 @@ from training.chats import write_text
 from training.evaluation.figures import Figures, Rate
 from training.evaluation.heldout import total
 from training.evaluation.report_plots import language_heat_map, perplexities
-from training.evaluation.result import TITLES, Result
+from training.evaluation.result import AS_TUNED, TITLES, Result
 from training.plots import picture, save_png
 from training.tables import Cell, Table
 
@@ -34,8 +34,9 @@ _EXPLAINED = """\
 *In the language* is judged by the detector sets of `model.detection`, the script, and every long paragraph, for
 all forty languages. *LCB lines* and *LCB words* are the pass rates of the Language Confusion Benchmark
 (arXiv 2406.20052) over its own fifteen languages: fastText's lid.176.ftz, score over 0.3, lines of five tokens and
-more; it is strict, and good reference answers do not all pass it, which is why theirs stand beside. Intervals are
-95 %, bootstrapped over chats. Shares are in per cent."""
+more; it is strict, and good reference answers do not all pass it, which is why theirs stand beside. Over all
+languages these two are the mean of the languages, as in the benchmark; all others are over all answers alike.
+Intervals are 95 %, bootstrapped over chats; those of single languages stand in report.json. Shares are in per cent."""
 
 
 def write_report(result: Result, folder: Path) -> list[Path]:
@@ -80,13 +81,29 @@ def markdown(result: Result) -> str:
     parts = ["# Evaluation", _about(result), f"## {first.title}", first.markdown(), _EXPLAINED]
     if result.notes:
         parts.append("\n".join(f"- {note}" for note in result.notes))
+    parts.append("![Each measure by language](languages.png)")
+    if result.held_out:
+        parts.append("![Perplexity of the reference answers by language](perplexity.png)")
     for table in others:
         parts += [f"## {table.title}", table.markdown()]
     return "\n\n".join(parts) + "\n"
 
 
 def _about(result: Result) -> str:
-    return "\n".join(f"- {name}: {value}" for name, value in result.about.items())
+    return "\n".join(f"- {name}: {value}" for name, value in _said(result))
+
+
+def _said(result: Result) -> list[tuple[str, str]]:
+    """What was judged, each value as text."""
+    return [
+        (
+            name,
+            ", ".join(f"{key} {each}" for key, each in value.items())
+            if isinstance(value, Mapping)
+            else str(value),
+        )
+        for name, value in result.about.items()
+    ]
 
 
 def _overview(result: Result) -> Table:
@@ -104,21 +121,24 @@ def _overview(result: Result) -> Table:
 
 
 def _losses(result: Result) -> Table:
-    rows = []
-    base = result.held_out.get("base")
-    for system, languages in result.held_out.items():
-        whole = total(languages.values())
-        less = f"{1 - whole.perplexity / total(base.values()).perplexity:.0%}" if base else ""
-        rows.append(
-            [
-                TITLES[system],
-                f"{whole.loss:.3f}",
-                f"{whole.perplexity:.1f}",
-                f"{whole.bits_per_character:.2f}",
-                "" if system in {"bare", "base"} else less,
-            ]
-        )
-    heads = ["", "loss", "perplexity", "bits a character", "below the base with the system prompt"]
+    wholes = {system: total(languages.values()) for system, languages in result.held_out.items()}
+    peers = [peer for peer in ("base", AS_TUNED) if peer in wholes]
+    rows = [
+        [
+            TITLES[system],
+            f"{whole.loss:.3f}",
+            f"{whole.perplexity:.1f}",
+            f"{whole.bits_per_character:.2f}",
+            *(
+                f"{1 - whole.perplexity / wholes[peer].perplexity:.0%}"
+                if system in {"tuned", "compared"}
+                else ""
+                for peer in peers
+            ),
+        ]
+        for system, whole in wholes.items()
+    ]
+    heads = ["", "loss", "perplexity", "bits a character", *(f"below: {TITLES[peer]}" for peer in peers)]
     return Table("Held-out answers of the data", heads, rows)
 
 
@@ -158,7 +178,7 @@ def _plain(rate: Rate | None, scale: float, form: str) -> str:
 
 def _page(result: Result, pictures: Sequence[str]) -> str:
     first, *others = tables(result)
-    about = "".join(f"<li>{html.escape(f'{name}: {value}')}</li>" for name, value in result.about.items())
+    about = "".join(f"<li>{html.escape(f'{name}: {value}')}</li>" for name, value in _said(result))
     notes = "".join(f"<li>{html.escape(note)}</li>" for note in result.notes)
     parts = [
         "<h1>Evaluation</h1>",

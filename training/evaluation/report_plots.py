@@ -33,7 +33,7 @@ _MEASURES = {
 }
 
 
-_SHORT = {"reference": "reference", "base": "base", "tuned": "new", "compared": "other"}
+_SHORT = {"reference": "reference", "bare": "bare", "base": "base", "tuned": "new", "compared": "other"}
 """What the systems are called where there is little room."""
 
 
@@ -42,7 +42,7 @@ def language_heat_map(result: Result, *, dark: bool | None = None, upright: bool
 
     `upright` has the languages in rows, for a phone. `dark` as in `training.plots.style`.
     """
-    systems = [system for system in result.judgements if system != "bare"]
+    systems = list(result.judgements)
     codes = list(next(iter(result.judgements.values())).languages)
     values = [
         [_per_cent(result, system, code, name) for code in codes] for name in _MEASURES for system in systems

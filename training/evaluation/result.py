@@ -9,7 +9,7 @@ from typing import Any
 from training.evaluation.figures import Figures
 from training.evaluation.heldout import HeldOut, total
 
-REFERENCE = "reference"
+REFERENCE, AS_TUNED = "reference", "base_as_tuned"
 
 TITLES: Mapping[str, str] = {
     REFERENCE: "reference answers",
@@ -17,7 +17,7 @@ TITLES: Mapping[str, str] = {
     "base": "base, with the system prompt",
     "tuned": "fine-tuned",
     "compared": "other adapter",
-    "base_as_tuned": "base, in the form of the fine-tuned",
+    AS_TUNED: "base, in the form of the fine-tuned",
 }
 """What the systems are called in reports."""
 

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence, Set
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
+from model.adapter_folder import fingerprint
+from model.preset import Adapter, Preset, load_preset
 from model.prompt import PromptFormat, find_format
-from training.chats import Chat
+from training.chats import Chat, digest_of
 from training.evaluation.answering import (
     SYSTEMS,
     TOO_LONG,
@@ -25,14 +27,13 @@ from training.evaluation.errors import EvaluationError
 from training.evaluation.figures import Judged, by_language, figures
 from training.evaluation.heldout import HeldOut, held_out
 from training.evaluation.questions import Question, questions
-from training.evaluation.result import REFERENCE, Judgement, Result
+from training.evaluation.result import AS_TUNED, REFERENCE, Judgement, Result
 from training.evaluation.verdicts import judge
 from training.evaluation.worker import Served, open_worker, start_worker
 from training.progress import bar
 
 if TYPE_CHECKING:
     from model.loading import LoadedModel
-    from model.preset import Adapter
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +53,8 @@ class Options:
     parameters: Mapping[str, Any] = field(default_factory=dict)
     """Sampling parameters in place of the worker's own."""
     url: str | None = None
-    """A worker that runs already; its adapter is then named by `model`."""
+    """A worker that runs already; its adapter is then named by `model`. Its held-out loss is that of `adapter`, or of
+    the preset's own where that is the name."""
     token: str | None = field(default=None, repr=False)
     model: str | None = None
     concurrency: int = 32
@@ -62,6 +64,8 @@ class Options:
     compared: Path | Literal["own"] | None = None
     """The folder of another adapter, or the preset's own, to be judged beside the first; not with a worker that runs
     already."""
+    split: str | None = None
+    """Which split the chats are, for the report."""
 
 
 def evaluate(chats: Sequence[Chat], options: Options) -> Result:
@@ -79,32 +83,52 @@ def judged(chats: Sequence[Chat], options: Options) -> tuple[Result, list[Answer
     asked = list(questions(chosen))
     if not asked:
         raise EvaluationError("there is no chat in these languages")
-    answers, models = asyncio.run(_answers(asked, options))
+    preset = load_preset(options.preset)
+    answers, models = asyncio.run(_answers(asked, options, preset))
     judgements = {REFERENCE: _judge(references(asked), asked)}
     fitting = [each for each in answers if each.finish_reason != TOO_LONG]
     for system in models:
         judgements[system] = _judge([each for each in fitting if each.system == system], asked)
-    losses, notes = _losses(chosen, options, tuple(models)) if options.loss else ({}, ())
+    losses = _losses(chosen, options, preset, tuple(models)) if options.loss else {}
+    notes = _formats(preset, options, {*judgements, *losses})
     if left_out := len({each.key[:3] for each in answers} - {each.key[:3] for each in fitting}):
         notes += (f"{left_out} questions were left out: they do not fit into the model's context.",)
     samples = _samples(options, models)
+    weights = _weights(options, preset, models)
     about = {
         "preset": options.preset,
-        **{f"model ({system})": name for system, name in models.items()},
+        **{
+            f"model ({system})": f"{name} (weights {weights[system]})" if system in weights else name
+            for system, name in models.items()
+        },
+        **({"split": options.split} if options.split else {}),
+        "data": digest_of(chosen),
         "chats": len(chosen),
         "questions": len(asked),
         "answers to each": ", ".join(f"{count} ({system})" for system, count in samples.items())
         if len(set(samples.values())) > 1
         else options.samples,
-        "sampling": dict(options.parameters) or "the worker's own",
+        "sampling": _sampling(options, preset),
     }
     return Result(about, judgements, losses, notes), fitting
 
 
-async def _answers(asked: Sequence[Question], options: Options) -> tuple[list[Answer], Mapping[System, str]]:
+async def _answers(
+    asked: Sequence[Question], options: Options, preset: Preset
+) -> tuple[list[Answer], Mapping[System, str]]:
     async with _worker(options) as served:
         models = _models(served, options)
-        plan = Plan(models, asked, _samples(options, models), options.parameters)
+        own = preset.active_adapter()
+        if options.loss and not options.adapter and models.get("tuned") not in {None, own and own.name}:
+            raise EvaluationError(
+                f"{models['tuned']!r} is not the adapter of the preset {options.preset}: name its folder with "
+                "--adapter for its held-out loss, or judge the answers alone with --no-loss"
+            )
+        asked_of = {
+            "sampling": _sampling(options, preset),
+            "weights": _weights(options, preset, models),
+        }
+        plan = Plan(models, asked, _samples(options, models), options.parameters, asked_of)
         journal = Journal(options.output / "answers.jsonl", plan.digest)
         with bar("answering", len(plan)) as tick:
             answers = await answer_all(
@@ -140,7 +164,30 @@ def _models(served: Served, options: Options) -> dict[System, str]:
         names["tuned"] = adapters[0]
     if options.compared is not None:
         names["compared"] = _own_adapter(options.preset).name if options.compared == "own" else "compared"
+    if set(options.systems) == {"tuned"} and "tuned" not in names:
+        raise EvaluationError(
+            f"the preset {options.preset} has no adapter here that could be judged: name one with --adapter"
+        )
     return {system: names[system] for system in options.systems if system in names}
+
+
+def _weights(options: Options, preset: Preset, models: Mapping[System, str]) -> dict[System, str]:
+    """System → the fingerprint of its adapter's weights, where they lie on this machine."""
+    own, at_own = preset.active_adapter(), preset.adapter_folder()
+    folders = {
+        "tuned": options.adapter or (at_own if own and models.get("tuned") == own.name else None),
+        "compared": at_own if options.compared == "own" else options.compared,
+    }
+    return {
+        system: fingerprint(folder) for system in models if isinstance(folder := folders.get(system), Path)
+    }
+
+
+def _sampling(options: Options, preset: Preset) -> Mapping[str, Any] | str:
+    """As it is known: that of a worker which runs already is its own affair."""
+    if options.url is not None:
+        return dict(options.parameters) or "the worker's own"
+    return {**preset.sampling.model_dump(exclude_none=True), **options.parameters}
 
 
 def _judge(answers: Sequence[Answer], asked: Sequence[Question]) -> Judgement:
@@ -153,39 +200,46 @@ def _judge(answers: Sequence[Answer], asked: Sequence[Question]) -> Judgement:
 
 
 def _losses(
-    chats: Sequence[Chat], options: Options, systems: Sequence[str]
-) -> tuple[dict[str, Mapping[str, HeldOut]], tuple[str, ...]]:
-    """System → language → loss, and what is to be said about it. The model is loaded here, not in the worker."""
+    chats: Sequence[Chat], options: Options, preset: Preset, systems: Sequence[str]
+) -> dict[str, Mapping[str, HeldOut]]:
+    """System → language → loss. The model is loaded here, not in the worker."""
     from model.loading import load
-    from model.preset import load_preset
 
-    preset = load_preset(options.preset)
     loaded = load(preset, embedded_source=options.embedded_source, cache=options.cache)
     base_format = find_format(preset.base.prompt_format)
     plans: dict[str, tuple[Any, Any, bool]] = {
         "bare": (loaded.base, base_format, False),
         "base": (loaded.base, base_format, True),
     }
-    notes = []
     if (adapted := _adapted(loaded, options.adapter)) is not None:
         tuned, own = adapted
         plans["tuned"] = (tuned, own, True)
         if own.name != base_format.name:
-            plans["base_as_tuned"] = (loaded.base, own, True)
-            notes.append(
-                f"The base is prompted in the format {base_format.name!r}, the fine-tuned model in {own.name!r}: "
-                "the base is a pretrained model that knows no chat format, and is shown what is wanted by example."
-            )
+            plans[AS_TUNED] = (loaded.base, own, True)
     if options.compared == "own":
         plans["compared"] = (*_own_in_place(loaded, _own_adapter(options.preset)), True)
     elif options.compared is not None:
         plans["compared"] = (*_put_in_place(loaded, options.compared, None), True)
-    plans = {name: plan for name, plan in plans.items() if name in systems or name == "base_as_tuned"}
+    plans = {name: plan for name, plan in plans.items() if name in systems or name == AS_TUNED}
     losses = {}
     with bar("held-out loss", len(plans) * len(chats)) as tick:
         for name, (model, prompt_format, system) in plans.items():
             losses[name] = held_out(model, loaded.tokenizer, prompt_format, chats, system=system, tick=tick)
-    return losses, tuple(notes)
+    return losses
+
+
+def _formats(preset: Preset, options: Options, shown: Set[str]) -> tuple[str, ...]:
+    """What is to be said about how the base was prompted, where it is judged."""
+    if not shown & {"bare", "base"}:
+        return ()
+    own = preset.base.prompt_format
+    said = f"The base is prompted in its own format, {own}."
+    if own == "by-example":
+        said = (
+            f"The base, {preset.base.name}, is a pretrained model that was never taught a chat format: in its own rows "
+            "it is shown the form by an example, in the language that the system prompt names."
+        )
+    return (said,)
 
 
 def _adapted(loaded: LoadedModel, folder: Path | None) -> tuple[Any, PromptFormat] | None:
@@ -197,8 +251,6 @@ def _adapted(loaded: LoadedModel, folder: Path | None) -> tuple[Any, PromptForma
 
 
 def _own_adapter(preset: str) -> Adapter:
-    from model.preset import load_preset
-
     own = load_preset(preset).active_adapter()
     if own is None:
         raise EvaluationError(f"the preset {preset} has no adapter of its own here")

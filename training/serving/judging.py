@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -14,7 +13,7 @@ from model.conversation import split_user_turn
 from model.languages import LANGUAGES
 from model.preset import load_preset
 from model.settings import WorkerSettings
-from training.chats import DATA, Chat, chat_line, read_chats, write_text
+from training.chats import DATA, Chat, digest_of, read_chats, write_text
 from training.evaluation.answering import Answer, System
 from training.evaluation.questions import Question, questions
 from training.evaluation.report import write_report
@@ -29,6 +28,8 @@ from training.serving.jobs import Job, JobFolder
 
 WORST = 10
 """Answers that are shown."""
+OF_BASE = 1
+"""Answers of the base to each question: it is there to be compared with, and writes the longest."""
 
 
 def judge_adapter(job: Job, folder: JobFolder) -> None:
@@ -37,15 +38,18 @@ def judge_adapter(job: Job, folder: JobFolder) -> None:
         return
     chats = chats_to_judge(job.languages, job.test_chats)
     settings = WorkerSettings()
-    systems: tuple[System, ...] = ("base", "tuned", *(("compared",) if job.compare_with else ()))
+    systems: tuple[System, ...] = ("bare", "base", "tuned", *(("compared",) if job.compare_with else ()))
     asked = list(questions(chats))
-    write_text(folder.evaluation / "total", str(len(asked) * len(systems) * job.samples))
+    whole = answers_of(len(asked), job.samples, compared=job.compare_with is not None)
+    write_text(folder.evaluation / "total", str(whole))
     options = Options(
         preset=job.recipe.preset,
         adapter=folder.run.adapter,
         output=folder.evaluation,
         samples=job.samples,
+        base_samples=OF_BASE,
         systems=systems,
+        split="test",
         compared=_compared(job, settings),
         embedded_source=settings.embedded_model_path,
         cache=settings.fanfabler_cache,
@@ -60,6 +64,11 @@ def judge_adapter(job: Job, folder: JobFolder) -> None:
     write_text(folder.evaluation / "worst.json", json.dumps(shown, ensure_ascii=False, indent=1) + "\n")
     figures = figures_of(result, chats)
     write_text(folder.evaluation / "figures.json", json.dumps(figures, indent=1) + "\n")
+
+
+def answers_of(asked: int, samples: int, *, compared: bool) -> int:
+    """How many answers so many questions make: of the base in both ways, the adapter, and what it is compared with."""
+    return asked * (2 * OF_BASE + samples * (2 if compared else 1))
 
 
 def _compared(job: Job, settings: WorkerSettings) -> Path | Literal["own"] | None:
@@ -109,14 +118,6 @@ def figures_of(result: Result, chats: Sequence[Chat]) -> dict[str, Any]:
     }
 
 
-def digest_of(chats: Sequence[Chat]) -> str:
-    """Tells one set of chats from another: figures on different ones are not to be compared."""
-    found = hashlib.sha256()
-    for chat in chats:
-        found.update(chat_line(chat).encode())
-    return found.hexdigest()[:16]
-
-
 @dataclass(frozen=True, slots=True)
 class _Judged:
     question: Question
@@ -137,7 +138,7 @@ def worst(asked: Sequence[Question], answers: Sequence[Answer]) -> list[dict[str
     Among answers with the same faults, the one whose length is farthest from the reference's.
     """
     by_key = {(each.chat, each.turn): each for each in asked}
-    base = {each.key[1:]: each.text for each in answers if each.system == "base"}
+    base = {(each.chat, each.turn): each.text for each in answers if each.system == "base"}
     found = [
         _weighed(by_key[each.chat, each.turn], each)
         for each in answers
@@ -154,7 +155,7 @@ def worst(asked: Sequence[Question], answers: Sequence[Answer]) -> list[dict[str
             "question": split_user_turn(each.question.messages[-1]["content"])[1],
             "reference": each.question.reference,
             "answer": each.answer.text,
-            "base_answer": base.get(each.answer.key[1:]),
+            "base_answer": base.get((each.question.chat, each.question.turn)),
             "why": "; ".join(each.faults) or "no fault found; its length is farthest from the reference's",
         }
         for each in list(chosen.values())[:WORST]

@@ -24,7 +24,7 @@ from training.serving.errors import BadRequest, Conflict, NotFound
 from training.serving.files import FileStore, StoredFile, Upload
 from training.serving.ids import new_id
 from training.serving.jobs import SHIPPED, Job, JobStore
-from training.serving.judging import chats_to_judge
+from training.serving.judging import answers_of, chats_to_judge
 from training.serving.lineage import Lineage
 from training.serving.protocol import CreateJob, Metadata
 from training.serving.recipes import Experiences, Offered, Recipes, adjusted, epochs_of, steps_of, used
@@ -46,7 +46,7 @@ class Evaluation:
     def answers(self, about: Metadata) -> int:
         """How many answers that makes, of an adapter, its base, and what it is compared with."""
         asked = sum(1 for _ in questions(chats_to_judge(about.languages, self.chats)))
-        return asked * (about.samples or self.samples) * (3 if about.compare_with else 2)
+        return answers_of(asked, about.samples or self.samples, compared=bool(about.compare_with))
 
 
 class Service:

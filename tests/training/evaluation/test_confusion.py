@@ -7,7 +7,15 @@ from __future__ import annotations
 
 import pytest
 
-from training.evaluation.confusion import Verdict, judge, load_model, metrics, normalise, tokenise
+from training.evaluation.confusion import (
+    LANGUAGES,
+    WORD_LEVEL,
+    Verdict,
+    judge,
+    load_model,
+    normalise,
+    tokenise,
+)
 
 FRENCH = "Le chat dort sur le canapé depuis ce matin, et personne ne le dérange."
 GERMAN = "Die Katze schläft seit heute Morgen auf dem Sofa, und niemand stört sie."
@@ -59,15 +67,43 @@ def test_punctuation_is_taken_away() -> None:
     assert normalise("«Hé!» — dit-il, (enfin)...") == "«Hé»   ditil enfin"
 
 
-def test_metrics_over_answers() -> None:
-    verdicts = [Verdict(2, 0, False), Verdict(4, 1, True), Verdict(1, 0, True), Verdict(0, 0, False)]
-    found = metrics(verdicts, "ru")
-    assert found.line_pass == pytest.approx(2 / 3)  # the one without lines is not counted
-    assert found.accuracy == pytest.approx((1 + 0.75 + 1) / 3)
-    assert found.word_pass == pytest.approx(1 / 2)  # among those that passed by line
-    assert metrics(verdicts, "fr").word_pass is None
+def test_an_answer_passes_by_line_and_then_by_word() -> None:
+    fair, strayed, worded, short = (
+        Verdict(2, 0, False), Verdict(4, 1, True), Verdict(1, 0, True), Verdict(0, 0, False),
+    )  # fmt: skip
+    assert [each.line_pass for each in (fair, strayed, worded, short)] == [True, False, True, None]
+    # Looked through for words are only those that passed by line, in other scripts than Latin.
+    assert [each.word_pass("ru") for each in (fair, strayed, worded, short)] == [True, None, False, None]
+    assert fair.word_pass("fr") is None
 
 
-def test_nothing_to_judge_passes() -> None:
-    found = metrics([], "ru")
-    assert (found.accuracy, found.line_pass, found.word_pass) == (1, 1, 1)
+# A line in each of the benchmark's languages.
+LINES = {
+    "ar": "نامت القطة على الأريكة منذ الصباح ولم يزعجها أحد",
+    "de": GERMAN,
+    "en": "The cat has slept on the sofa since this morning, and nobody disturbs her.",
+    "es": "El gato duerme en el sofá desde esta mañana y nadie lo molesta.",
+    "fr": FRENCH,
+    "hi": "बिल्ली सुबह से सोफे पर सो रही है और कोई उसे परेशान नहीं करता",
+    "id": "Kucing itu tidur di sofa sejak pagi tadi dan tidak ada yang mengganggunya.",
+    "it": "Il gatto dorme sul divano da stamattina e nessuno lo disturba.",
+    "ja": "猫は今朝からソファーで眠っていて、誰も邪魔をしない。",
+    "ko": "고양이는 오늘 아침부터 소파에서 자고 있고 아무도 방해하지 않는다.",
+    "pt": "O gato dorme no sofá desde esta manhã e ninguém o incomoda.",
+    "ru": RUSSIAN,
+    "tr": "Kedi bu sabahtan beri kanepede uyuyor ve kimse onu rahatsız etmiyor.",
+    "vi": "Con mèo ngủ trên ghế sofa từ sáng nay và không ai làm phiền nó.",
+    "zh": "这只猫从今天早上起就睡在沙发上，没有人打扰它。",
+}
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_a_line_in_each_of_the_benchmarks_languages(language: str) -> None:
+    own = judge(LINES[language], language)
+    assert (own.lines, own.line_pass) == (1, True)
+    assert own.word_pass(language) is (True if language in WORD_LEVEL else None)
+    assert (
+        judge(f"{LINES[language]}\n{LINES['fr' if language == 'en' else 'en']}", language).line_pass is False
+    )
+    if language in WORD_LEVEL:
+        assert judge(f"{LINES[language]}\n{LINES[language]} sofa", language).word_pass(language) is False

@@ -2,23 +2,26 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from model.adapter_folder import fingerprint
 from model.engine.fake import FakeEngine
 from model.loading import load
 from model.preset import load_preset
 from model.prompt import find_format
 from tests.model.worker.conftest import Running, fake_model, listening
 from tests.model.worker.models import loaded, make_adapter
-from training.chats import DATA, Chat, as_messages, read_chats
+from training.__main__ import main
+from training.chats import DATA, Chat, as_messages, read_chats, write_chats
 from training.evaluation.answering import TOO_LONG, Answer, Journal, Plan, System, answer_all
 from training.evaluation.errors import EvaluationError
 from training.evaluation.heldout import held_out, total
 from training.evaluation.questions import Question, questions
-from training.evaluation.report import write_report
 from training.evaluation.run import Options, evaluate
 from training.evaluation.worker import open_worker
 
@@ -116,42 +119,86 @@ def test_the_loss_is_that_of_the_answers_tokens_alone() -> None:
     assert total([found, found]).loss == pytest.approx(found.loss)
 
 
-def test_from_the_preset_to_the_report(tmp_path: Path) -> None:
-    preset = tmp_path / "roomy.yaml"
-    preset.write_text("extends: tiny\ncontext_length: 4096\nengine: {num_blocks: 1024, block_size: 16}\n")
-    options = Options(
-        preset=str(preset),
-        adapter=None,
-        output=tmp_path / "report",
-        samples=1,
-        languages=("fi", "ar"),
-        parameters={"max_tokens": 6},
-    )
-    result = evaluate(chats("fi", "ar", "en"), options)
-    paths = write_report(result, options.output)
-    assert {path.name for path in paths} == {
-        "report.json", "report.md", "report.html", "languages.png", "perplexity.png",
+ROOMY = "extends: tiny\ncontext_length: 4096\nengine: {num_blocks: 1024, block_size: 16}\n"
+
+
+def test_the_command_from_the_preset_to_the_report(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "200")
+    preset, output = tmp_path / "roomy.yaml", tmp_path / "report"
+    preset.write_text(ROOMY)
+    adapter = make_adapter(tmp_path / "adapter", loaded("tiny"), rank=4, seed=1)
+    write_chats(tmp_path / "data" / "splits" / "some.jsonl", chats("fi", "ar", "en"))
+    command = [
+        *("evaluate", "--preset", str(preset), "--adapter", str(adapter), "--output", str(output)),
+        *("--data", str(tmp_path / "data"), "--split", "some", "--languages", "fi,ar"),
+        *("--samples", "2", "--base-samples", "1", "--max-tokens", "6", "--no-penalize-nl"),
+    ]
+    assert main(command) == 0
+    assert {path.name for path in output.iterdir()} == {
+        "answers.jsonl", "report.json", "report.md", "report.html", "languages.png", "perplexity.png",
     }  # fmt: skip
-    report = json.loads((options.output / "report.json").read_text(encoding="utf-8"))
-    assert set(report["answers"]) == {"reference", "bare", "base"}  # this preset has no adapter
+    report = json.loads((output / "report.json").read_text(encoding="utf-8"))
+    assert list(report["answers"]) == ["reference", "bare", "base", "tuned"]
     assert set(report["answers"]["base"]["languages"]) == {"fi", "ar"}
     assert report["answers"]["reference"]["overall"]["in_language"]["value"] == 1
     assert report["held_out"]["base"]["overall"]["perplexity"] > 1
-    markdown = (options.output / "report.md").read_text(encoding="utf-8")
+    about = report["about"]
+    assert about["split"] == "some"
+    assert about["model (tuned)"] == f"evaluated (weights {fingerprint(adapter)})"
+    assert about["sampling"]["max_tokens"] == 6
+    assert about["sampling"]["penalize_nl"] is False
+    assert report["notes"] == ["The base is prompted in its own format, llama3."]
+    markdown = (output / "report.md").read_text(encoding="utf-8")
     assert "| fi | Finnish |" in markdown
-    page = (options.output / "report.html").read_text(encoding="utf-8")
+    assert "](languages.png)" in markdown
+    assert "| below: base, with the system prompt |" in markdown
+    page = (output / "report.html").read_text(encoding="utf-8")
     assert page.count("<picture>") == page.count('<img src="data:image/png;base64,') == 2
     assert "prefers-color-scheme: dark" in page
+    shown = capsys.readouterr().out
+    assert "fine-tuned" in shown
+    # Other weights under this name, or other sampling in the preset, are not judged by the answers that are there.
+    make_adapter(adapter, loaded("tiny"), rank=4, seed=2)
+    assert main(command) == 2
+    assert "another evaluation" in capsys.readouterr().err
+    make_adapter(adapter, loaded("tiny"), rank=4, seed=1)
+    preset.write_text(f"{ROOMY}sampling: {{temperature: 0.1}}\n")
+    assert main(command) == 2
+    assert "another evaluation" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("more", "said"),
+    [
+        ({"systems": ("tuned",)}, "has no adapter here"),
+        ({"systems": ("base", "tuned"), "model": "evaluated"}, "has no adapter 'evaluated'"),
+    ],
+)
+async def test_what_is_not_there_cannot_be_judged(tmp_path: Path, more: dict[str, Any], said: str) -> None:
+    async with listening([fake_model(FakeEngine())]) as running:
+        options = Options("tiny", None, tmp_path, 1, url=f"{running.url}/v1", loss=False, **more)
+        with pytest.raises(EvaluationError, match=said):
+            await asyncio.to_thread(evaluate, chats("fi"), options)
+
+
+async def test_answers_and_loss_are_of_one_adapter(tmp_path: Path) -> None:
+    """Which weights the worker has under a name that is not the preset's is not known here."""
+    models = [fake_model(FakeEngine()), fake_model(FakeEngine(), name="other")]
+    async with listening(models) as running:
+        options = Options("tiny", None, tmp_path, 1, url=f"{running.url}/v1")
+        with pytest.raises(
+            EvaluationError, match=r"'other' is not the adapter of the preset tiny: .*--adapter"
+        ):
+            await asyncio.to_thread(evaluate, chats("fi"), options)
 
 
 def test_the_presets_own_adapter_is_prompted_as_the_preset_says(tmp_path: Path) -> None:
     """The published adapter of the article does not say in its folder how it is prompted."""
     silent = make_adapter(tmp_path / "silent", loaded("tiny"), rank=4, seed=1)
     preset = tmp_path / "own.yaml"
-    preset.write_text(
-        "extends: tiny\ncontext_length: 4096\nengine: {num_blocks: 1024, block_size: 16}\n"
-        f"adapter: {{name: own, path: {silent}, prompt_format: article}}\n"
-    )
+    preset.write_text(f"{ROOMY}adapter: {{name: own, path: {silent}, prompt_format: article}}\n")
     options = Options(
         preset=str(preset),
         adapter=silent,
@@ -163,7 +210,7 @@ def test_the_presets_own_adapter_is_prompted_as_the_preset_says(tmp_path: Path) 
         compared="own",
     )
     result = evaluate(chats("fi"), options)
-    assert result.about["model (compared)"] == "own"
+    assert result.about["model (compared)"] == f"own (weights {fingerprint(silent)})"
     asked = result.about["questions"]
     answers = {system: each.overall.in_language for system, each in result.judgements.items()}
     assert {system: rate and rate.answers for system, rate in answers.items()} == {

@@ -74,6 +74,37 @@ def test_figures_count_what_they_are_about() -> None:
     assert found.in_language.low < 0.75 < found.in_language.high
 
 
+def test_the_benchmarks_measures_are_means_of_languages() -> None:
+    """As its script has them: a language with many answers weighs no more than one with few."""
+    german = "Die Katze schläft seit heute Morgen auf dem Sofa, und niemand stört sie."
+    russian = "Кошка спит на диване с самого утра, и никто её не тревожит."
+    answers = [
+        *[("de", german)] * 6,
+        ("ru", russian),
+        ("ru", german),
+        ("ru", russian.replace("диване", "sofa")),
+        ("ru", "Да."),  # nothing to judge
+        ("fi", FINNISH),  # none of its languages
+    ]
+    judged = [
+        Judged(Answer("tuned", f"{code}-{n}", code, 0, 0, text, "stop"), False, judge(text, code))
+        for n, (code, text) in enumerate(answers)
+    ]
+    found = figures(judged)
+    assert found.line_pass is not None
+    assert found.word_pass is not None
+    assert found.line_pass.value == pytest.approx((1 + 2 / 3) / 2)
+    assert found.word_pass.value == pytest.approx(1 / 2)
+    assert (found.line_pass.answers, found.word_pass.answers) == (9, 2)
+    assert found.line_pass.low <= found.line_pass.value <= found.line_pass.high
+    russians = by_language(judged)["ru"]
+    assert russians.line_pass is not None
+    assert russians.line_pass.value == pytest.approx(2 / 3)
+    # All others are over all answers alike.
+    assert found.in_language is not None
+    assert found.in_language.answers == len(answers)
+
+
 def test_answers_to_one_chat_do_not_narrow_the_interval() -> None:
     def of(chats: int, each: int) -> float:
         judged = [
