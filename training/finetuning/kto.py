@@ -26,7 +26,7 @@ from training.finetuning.prepared import Prepared
 from training.finetuning.rated import RatedExample
 from training.finetuning.run_folder import RunFolder, processes
 from training.finetuning.sft import held_out_of, shared_arguments
-from training.finetuning.trainers import HeldOutTrainer, ResumableTrainer, RunProgress
+from training.finetuning.trainers import HeldOutTrainer, ResumableTrainer, RunProgress, steps_in
 
 
 class RatedTrainer(HeldOutTrainer, ResumableTrainer, KTOTrainer):  # type: ignore[misc]
@@ -95,10 +95,10 @@ def make_trainer(
 
 
 def steps_of(prepared: Prepared) -> int:
-    """The steps of the whole run; what is left of the last batch is not used."""
+    """The steps of the whole run, 0 where the rows fill no batch; what is left of the last one is not used."""
     kto = prepared.recipe.kto
     batches = len(prepared.rated) // (kto.rows * processes())
-    return int(-(-batches // kto.accumulate) * kto.epochs) if batches else 0
+    return steps_in(batches, kto.accumulate, kto.epochs) if batches else 0
 
 
 def _use_own_head(base: Any) -> None:

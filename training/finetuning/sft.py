@@ -25,7 +25,7 @@ from training.finetuning.packing import in_packs
 from training.finetuning.prepared import Prepared
 from training.finetuning.recipe import Packing, Recipe
 from training.finetuning.run_folder import RunFolder, processes
-from training.finetuning.trainers import AnswerTrainer, Batches, RunProgress
+from training.finetuning.trainers import AnswerTrainer, Batches, RunProgress, steps_in
 
 
 def make_trainer(
@@ -99,10 +99,9 @@ def held_out_of(prepared: Prepared, *, whole: bool = False) -> Batches:
 def steps_of(prepared: Prepared) -> int:
     """The steps of the whole run."""
     recipe = prepared.recipe
-    if recipe.packing:
-        return math.ceil(len(prepared.plan) / (recipe.accumulate * processes()))
-    batches = math.ceil(len(prepared.train) / (recipe.batch * processes()))
-    return max(math.ceil(batches / recipe.accumulate * recipe.epochs), 1)
+    rows, epochs = (prepared.plan, 1) if recipe.packing else (prepared.train, recipe.epochs)
+    batches = math.ceil(len(rows) / (recipe.batch * processes()))
+    return steps_in(batches, recipe.accumulate, epochs)
 
 
 def pad_id(tokenizer: Any) -> int:

@@ -257,6 +257,11 @@ class RunProgress(TrainerCallback):  # type: ignore[misc]
             self.show(event, fields)
 
 
+def steps_in(batches: int, accumulate: int, epochs: float) -> int:
+    """The steps of a run, as `Trainer` counts them: an epoch's last one may be smaller, a broken one is whole."""
+    return math.ceil(epochs * max(math.ceil(batches / accumulate), 1))
+
+
 def perplexity(loss: float) -> float:
     """The loss as people read it, e to its power; infinite where that is beyond a float."""
     return math.exp(loss) if loss < 700 else math.inf

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from tests.training.finetuning.conftest import quick
+from tests.training.finetuning.test_kto import write_rated
 from training.finetuning.base import Backend, load_trainee
 from training.finetuning.console import Console
 from training.finetuning.data import read_data
 from training.finetuning.options import Options
 from training.finetuning.prepared import Prepared, prepare
+from training.finetuning.rated import RatedChat, read_rated
 from training.finetuning.recipe import Recipe
 from training.finetuning.run_folder import Asked, RunFolder
 
@@ -24,10 +27,10 @@ Prepare = Callable[..., Prepared]
 def prepared(data: Path, monkeypatch: pytest.MonkeyPatch) -> Prepare:
     """Prepares a run on the small dataset; for unsloth with a model that transformers has loaded."""
 
-    def make(recipe: Recipe, backend: Backend = "transformers") -> Prepared:
+    def make(recipe: Recipe, backend: Backend = "transformers", rated: Sequence[RatedChat] = ()) -> Prepared:
         loaded = replace(load_trainee(recipe, "transformers"), backend=backend)
         monkeypatch.setattr("training.finetuning.prepared.load_trainee", lambda *_, **__: loaded)
-        return prepare(recipe, Options(threads=1), backend, read_data(data, None, None), [])
+        return prepare(recipe, Options(threads=1), backend, read_data(data, None, None), list(rated))
 
     return make
 
@@ -57,3 +60,54 @@ def test_what_is_not_done_as_the_recipe_says_is_said(
     assert "packing.share_prefix is False, not True" in said
     assert "loss.negatives is None, not 40" in said
     assert "loss.tag_weight is 1.0, not 2.0" in said
+
+
+def counted(trainer: Any) -> int:
+    """The steps that Trainer will take."""
+    return int(trainer.set_initial_training_values(trainer.args, trainer.get_train_dataloader())[-1])
+
+
+@pytest.mark.parametrize(
+    ("overrides", "steps"),
+    [
+        (("batch=2", "accumulate=4", "epochs=2"), 4),
+        (("batch=5", "accumulate=2", "epochs=3"), 6),
+        (("batch=3", "accumulate=1", "epochs=0.6"), 3),
+        (("batch=4", "accumulate=8", "epochs=0.1"), 1),
+    ],
+)
+def test_the_steps_of_padded_rows_are_those_that_trainer_takes(
+    prepared: Prepare, overrides: Sequence[str], steps: int, tmp_path: Path
+) -> None:
+    from training.finetuning.sft import make_trainer, steps_of
+
+    run = prepared(quick("packing=null", *overrides))
+    trainer, _ = make_trainer(run, RunFolder(tmp_path), None, Console(quiet=True))
+    assert steps_of(run) == counted(trainer) == steps
+
+
+@pytest.mark.parametrize("multiple", [1, 3])
+def test_the_steps_of_packs_are_those_that_trainer_takes(
+    prepared: Prepare, multiple: int, tmp_path: Path
+) -> None:
+    from training.finetuning.sft import make_trainer, steps_of
+
+    run = prepared(quick(f"accumulate={multiple}", "epochs=1.5"))
+    trainer, _ = make_trainer(run, RunFolder(tmp_path), None, Console(quiet=True))
+    assert steps_of(run) == counted(trainer) == len(run.plan) // multiple
+
+
+@pytest.mark.parametrize(
+    ("rows", "accumulate", "epochs", "steps"),
+    [(4, 2, 0.25, 1), (4, 2, 1.3, 3), (5, 1, 0.4, 1), (7, 4, 2, 2)],
+)
+def test_the_steps_on_rated_rows_are_those_that_trainer_takes(
+    prepared: Prepare, rows: int, accumulate: int, epochs: float, steps: int, tmp_path: Path
+) -> None:
+    from training.finetuning.kto import make_trainer, steps_of
+
+    rated = read_rated(write_rated(tmp_path / "rated.jsonl"))
+    overrides = (f"kto.rows={rows}", f"kto.accumulate={accumulate}", f"kto.epochs={epochs}")
+    run = prepared(quick("packing=null", *overrides), rated=rated)
+    trainer, _ = make_trainer(run, RunFolder(tmp_path), None, Console(quiet=True))
+    assert steps_of(run) == counted(trainer) == steps
