@@ -36,9 +36,16 @@ class Console:
 
     def introduce(self, folder: RunFolder, asked: Asked, prepared: Prepared) -> None:
         """What is going to be trained, on what, and where it lies."""
+        import torch
+
         self.say(f"run {folder.path}: recipe {asked.recipe.name}, base {asked.base}, by {asked.backend}")
         for key, (wanted, used) in asked.recipe.changes(prepared.recipe).items():
             self.say(f"not as in the recipe: {key} is {used}, not {wanted}")
+        if (gpus := torch.cuda.device_count()) > 1 and asked.processes == 1:
+            self.say(
+                f"on one of {gpus} GPUs: accelerate launch --multi_gpu --num_processes {gpus} "
+                "-m training finetune … takes them all"
+            )
         self.say(str(prepared.counts))
 
     @contextmanager

@@ -25,7 +25,7 @@ from training.finetuning.packing import IGNORED
 from training.finetuning.prepared import Prepared
 from training.finetuning.rated import RatedExample
 from training.finetuning.run_folder import RunFolder, processes
-from training.finetuning.sft import held_out_of, shared_arguments
+from training.finetuning.sft import held_out_of, on_one_gpu, shared_arguments
 from training.finetuning.trainers import HeldOutTrainer, ResumableTrainer, RunProgress, steps_in
 
 
@@ -79,7 +79,7 @@ def make_trainer(
     )
     trainer = RatedTrainer(
         model=trainee.model,
-        args=_arguments(prepared, folder, device),
+        args=on_one_gpu(_arguments(prepared, folder, device)),
         train_dataset=_dataset(prepared),
         processing_class=trainee.tokenizer,
         callbacks=[progress],

@@ -54,7 +54,7 @@ def make_trainer(
     )
     trainer = AnswerTrainer(
         model=trainee.model,
-        args=_arguments(prepared, folder, device),
+        args=on_one_gpu(_arguments(prepared, folder, device)),
         data_collator=_collator(prepared),
         train_dataset=_dataset(prepared),
         processing_class=trainee.tokenizer,
@@ -153,6 +153,14 @@ def _arguments(prepared: Prepared, folder: RunFolder, device: torch.device) -> S
         dataset_kwargs={"skip_prepare_dataset": True},
         max_length=None,
     )
+
+
+def on_one_gpu(arguments: Any) -> Any:
+    """A GPU for each process: for several, `Trainer` would take `nn.DataParallel`, which TRL refuses."""
+    if arguments.n_gpu > 1:
+        # As Trainer does for a model in parts: there is no public way.
+        arguments._n_gpu = 1
+    return arguments
 
 
 def shared_arguments(recipe: Recipe, folder: RunFolder, device: torch.device) -> dict[str, Any]:

@@ -62,6 +62,24 @@ def test_what_is_not_done_as_the_recipe_says_is_said(
     assert "loss.tag_weight is 1.0, not 2.0" in said
 
 
+def test_without_a_launcher_one_of_several_gpus_trains_and_that_is_said(
+    prepared: Prepare, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from transformers import TrainingArguments
+
+    from training.finetuning.sft import make_trainer
+
+    # Without GPUs this is what Trainer and TRL look at.
+    monkeypatch.setattr(TrainingArguments, "n_gpu", property(lambda self: self.__dict__.get("_n_gpu") or 2))
+    run = prepared(quick())
+    trainer, _ = make_trainer(run, RunFolder(tmp_path), None, Console(quiet=True))
+    assert trainer.args.n_gpu == 1
+    asked = Asked(method="sft", recipe=run.recipe, data="d", base="b", backend="transformers", processes=1)
+    monkeypatch.setattr("torch.cuda.device_count", lambda: 2)
+    Console().introduce(RunFolder(tmp_path), asked, run)
+    assert "on one of 2 GPUs: accelerate launch --multi_gpu --num_processes 2" in capsys.readouterr().err
+
+
 def counted(trainer: Any) -> int:
     """The steps that Trainer will take."""
     return int(trainer.set_initial_training_values(trainer.args, trainer.get_train_dataloader())[-1])
