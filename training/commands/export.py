@@ -20,7 +20,8 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     parser.add_argument("source", metavar="RUN", help="a run's name, or the folder of an adapter")
     parser.add_argument(
         "--to", choices=("adapter", "merged", "gguf"), required=True, dest="form",
-        help="a folder for PEFT; a whole model in bf16; one file for llama.cpp and Ollama",
+        help="a folder for PEFT; a whole model in bf16; one file for llama.cpp and Ollama, "
+        "with what goes along with it as FILE.NOTICE and the like",
     )  # fmt: skip
     parser.add_argument(
         "--out", type=Path, required=True, metavar="PATH", help="where it goes; must not exist"

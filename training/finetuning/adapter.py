@@ -34,13 +34,14 @@ def read_weights(folder: Path, dtype: str) -> dict[str, Any]:
 
 
 def write_weights(folder: Path, weights: Mapping[str, Any], lora: Mapping[str, Any], base: Base) -> None:
-    """What PEFT needs. `lora` is its configuration, in which the base is named as the preset names it."""
+    """What PEFT needs. `lora` is its configuration, in which the base is named so that others find it."""
     from safetensors.torch import save_file
 
     folder.mkdir(parents=True, exist_ok=True)
     save_file(dict(weights), folder / WEIGHTS, metadata={"format": "pt"})
     (folder / WEIGHTS).chmod(0o644)
-    _write_json(folder / CONFIG, {**lora, "base_model_name_or_path": base.repo or base.name})
+    named = base.repo or licence_of(base).hub_base or base.name
+    _write_json(folder / CONFIG, {**lora, "base_model_name_or_path": named})
 
 
 def write_prompt_format(folder: Path, recipe: Recipe) -> None:
@@ -63,7 +64,7 @@ def write_papers(folder: Path, manifest: Mapping[str, Any], base: Base, language
         evaluation=report.read_text(encoding="utf-8") if report.is_file() else None,
     )
     (folder / "README.md").write_text(card, encoding="utf-8")
-    (folder / "NOTICE").write_text(licence.notice, encoding="utf-8")
+    (folder / "NOTICE").write_text(licence.notice(), encoding="utf-8")
     for text in licence.texts():
         shutil.copyfile(text, folder / text.name)
 

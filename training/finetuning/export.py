@@ -1,6 +1,7 @@
 """An adapter in the forms that others run: by itself, merged into its base, or as a GGUF file for llama.cpp.
 
-What was written is loaded again and has to give the held-out loss of the adapter, before it takes its place.
+What was written is loaded again and has to give the held-out loss of the adapter, before it takes its place. What the
+base's licence wants goes along: in the folder, or beside a GGUF as FILE.gguf.NOTICE and the like.
 """
 
 from __future__ import annotations
@@ -16,12 +17,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from training.finetuning.base import load_trainee
+from model.adapter_folder import METADATA, TEMPLATE
+from training.finetuning.base import load_trainee, preset_for
 from training.finetuning.checkpoints import sync
 from training.finetuning.data import read_data
 from training.finetuning.errors import ExportError
 from training.finetuning.examples import make_examples, spread
 from training.finetuning.libraries import ready
+from training.finetuning.licences import copies_in, licence_of
 from training.finetuning.source import TrainedAdapter
 
 Form = Literal["adapter", "merged", "gguf"]
@@ -86,13 +89,14 @@ def export(source: TrainedAdapter, form: Form, options: Options) -> Exported:
 
 @contextmanager
 def _in_one_step(out: Path) -> Iterator[Path]:
-    """A name to write under, beside `out`, that becomes `out` when all went well."""
+    """A name to write under, beside `out`, that becomes `out` when all went well; what lies beside it goes first."""
     out.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix=f".{out.name}-", dir=out.parent) as scratch:
         made = Path(scratch) / out.name
         yield made
         sync(made.parent)
-        made.rename(out)
+        for path in sorted(made.parent.iterdir(), key=lambda path: path == made):
+            path.replace(out.parent / path.name)
 
 
 def find_converter(llama_cpp: Path | None) -> Path:
@@ -206,13 +210,22 @@ def _merge(source: TrainedAdapter, out: Path, options: Options) -> None:
     merged = trainee.model.merge_and_unload().to(torch.bfloat16)
     merged.save_pretrained(str(out))
     trainee.tokenizer.save_pretrained(str(out))
-    for paper in ("chat_template.jinja", "NOTICE", "fanfabler.json", "GEMMA_TERMS.html"):
+    for paper in (TEMPLATE, METADATA):
         if (source.folder / paper).is_file():
             shutil.copyfile(source.folder / paper, out / paper)
+    _write_terms(source, f"{out}/")
+
+
+def _write_terms(source: TrainedAdapter, prefix: str) -> None:
+    """What the base's licence wants to go along with a whole model, each under its name with this before it."""
+    notice = licence_of(preset_for(source.recipe).base).notice(merged=True)
+    Path(f"{prefix}NOTICE").write_text(notice, encoding="utf-8")
+    for copy in copies_in(source.folder):
+        shutil.copyfile(copy, f"{prefix}{copy.name}")
 
 
 def _convert(source: TrainedAdapter, out: Path, options: Options, converter: Path | None) -> None:
-    """The merged model as one GGUF file."""
+    """The merged model as one GGUF file, what goes along beside it."""
     with tempfile.TemporaryDirectory(prefix="fanfabler-merged-", dir=out.parent) as scratch:
         _merge(source, Path(scratch) / "model", options)
         command = [sys.executable, str(converter), str(Path(scratch) / "model"), "--outfile", str(out)]
@@ -222,3 +235,4 @@ def _convert(source: TrainedAdapter, out: Path, options: Options, converter: Pat
         if ended.returncode or not out.is_file():
             last = "\n".join(ended.stderr.strip().splitlines()[-5:])
             raise ExportError(f"{converter} failed:\n{last}")
+    _write_terms(source, f"{out}.")

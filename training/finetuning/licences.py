@@ -1,4 +1,4 @@
-"""What the licences of the base models want to go along with an adapter made from them.
+"""What the licences of the base models want to go along with a model made from them: an adapter, or all in one.
 
 Sources: ai.google.dev/gemma/terms (section 3.1), llama.com/llama3/license and llama.com/llama3_1/license
 (section 1.b).
@@ -27,15 +27,24 @@ class BaseLicence:
     """How the name of a model made from it must begin; empty where there is no such rule."""
     hub_base: str | None
     """The base's repository, for the card's header; None for one that has none."""
-    notice: str
-    """The text of the NOTICE file."""
+    about: str
+    """What the NOTICE file says; `{this}` is what it lies beside, `{change}` what that has of the base's weights."""
     wants_copy: bool = False
     """Whether a copy of the licence itself has to go along."""
+
+    def notice(self, *, merged: bool = False) -> str:
+        """The text of the NOTICE file of an adapter, or of the base with the adapter merged into it."""
+        return self.about.format(this="model" if merged else "adapter", change=_CHANGE[merged])
 
     def texts(self) -> list[Path]:
         """The whole terms, where an installed package has them."""
         return _gemma_terms() if self.card == "gemma" else []
 
+
+_CHANGE = {
+    False: "The base's weights were not changed; the files here are low-rank updates to them.",
+    True: "The base's weights were changed: low-rank updates were added to them.",
+}
 
 _GEMMA = BaseLicence(
     card="gemma",
@@ -44,13 +53,14 @@ _GEMMA = BaseLicence(
     shown="Gemma is provided under and subject to the Gemma Terms of Use found at ai.google.dev/gemma/terms",
     name_begins="",
     hub_base="google/gemma-3-270m",
-    notice="""\
+    about="""\
 Gemma is provided under and subject to the Gemma Terms of Use found at ai.google.dev/gemma/terms
 
-This adapter is a Model Derivative of Gemma 3 270M. Gemma's weights were not changed; the files here are low-rank
-updates to them, made by fine-tuning. Whoever uses or passes on this adapter is bound by the Gemma Terms of Use,
-among them the use restrictions of section 3.2, which refer to the Gemma Prohibited Use Policy:
-ai.google.dev/gemma/prohibited_use_policy
+This {this} is a Model Derivative of Gemma 3 270M, made by fine-tuning.
+{change}
+
+Whoever uses or passes on this {this} is bound by the Gemma Terms of Use, among them the use restrictions of
+section 3.2, which refer to the Gemma Prohibited Use Policy: ai.google.dev/gemma/prohibited_use_policy
 """,
 )
 _LLAMA3 = BaseLicence(
@@ -60,13 +70,15 @@ _LLAMA3 = BaseLicence(
     shown="Built with Meta Llama 3",
     name_begins="Llama 3",
     hub_base="meta-llama/Meta-Llama-3-8B-Instruct",
-    notice="""\
+    about="""\
 Meta Llama 3 is licensed under the Meta Llama 3 Community License, Copyright © Meta Platforms, Inc. All Rights
 Reserved.
 
-Built with Meta Llama 3. This adapter is a derivative of Meta Llama 3, made by fine-tuning. Whoever uses or passes it
-on is bound by the Meta Llama 3 Community License, llama.com/llama3/license, and by its Acceptable Use Policy,
-llama.com/llama3/use-policy.
+Built with Meta Llama 3. This {this} is a derivative of Meta Llama 3, made by fine-tuning.
+{change}
+
+Whoever uses or passes it on is bound by the Meta Llama 3 Community License, llama.com/llama3/license, and by its
+Acceptable Use Policy, llama.com/llama3/use-policy.
 """,
     wants_copy=True,
 )
@@ -77,12 +89,14 @@ _LLAMA31 = BaseLicence(
     shown="Built with Llama",
     name_begins="Llama",
     hub_base="meta-llama/Meta-Llama-3.1-8B-Instruct",
-    notice="""\
+    about="""\
 Llama 3.1 is licensed under the Llama 3.1 Community License, Copyright © Meta Platforms, Inc. All Rights Reserved.
 
-Built with Llama. This adapter is a derivative of Llama 3.1, made by fine-tuning. Whoever uses or passes it on is bound
-by the Llama 3.1 Community License, llama.com/llama3_1/license, and by its Acceptable Use Policy,
-llama.com/llama3_1/use-policy.
+Built with Llama. This {this} is a derivative of Llama 3.1, made by fine-tuning.
+{change}
+
+Whoever uses or passes it on is bound by the Llama 3.1 Community License, llama.com/llama3_1/license, and by its
+Acceptable Use Policy, llama.com/llama3_1/use-policy.
 """,
     wants_copy=True,
 )
@@ -93,7 +107,7 @@ _NONE = BaseLicence(
     shown="",
     name_begins="",
     hub_base=None,
-    notice="The base model of this adapter has random weights, made for tests. Nobody's terms are passed on.\n",
+    about="The base model of this {this} has random weights, made for tests. Nobody's terms are passed on.\n",
 )
 _UNKNOWN = BaseLicence(
     card="other",
@@ -102,7 +116,7 @@ _UNKNOWN = BaseLicence(
     shown="",
     name_begins="",
     hub_base=None,
-    notice="The terms of the base model go along with this adapter: see where the base was taken from.\n",
+    about="The terms of the base model go along with this {this}: see where the base was taken from.\n",
 )
 
 
@@ -139,6 +153,11 @@ def family_of(base: Base) -> str:
 def family_by_name(name: str) -> str | None:
     """The family that a model's name tells, None where it tells none."""
     return next((licence.card for part, licence in _KNOWN if part in name.lower()), None)
+
+
+def copies_in(folder: Path) -> list[Path]:
+    """The copies of licences and terms that lie in an adapter's folder."""
+    return sorted([*folder.glob("LICENSE*"), *folder.glob("*_TERMS.*")])
 
 
 def _gemma_terms() -> list[Path]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 from collections.abc import Callable
 from importlib.util import find_spec
 from pathlib import Path
@@ -11,11 +12,57 @@ import pytest
 import torch
 
 from model.adapter_folder import read
+from model.preset import load_preset
 from training.__main__ import main
 from training.finetuning.errors import ExportError, NoSuchRun, RunError
 from training.finetuning.export import Options, export, find_converter
+from training.finetuning.licences import licence_of
 from training.finetuning.run_folder import RunFolder
 from training.finetuning.source import TrainedAdapter, find_adapter
+
+CONVERTER = '''
+"""As much of llama.cpp's converter as a small Llama needs."""
+import json, sys
+from pathlib import Path
+
+import gguf
+from safetensors.torch import load_file
+
+model, outfile = Path(sys.argv[1]), sys.argv[3]
+config = json.loads((model / "config.json").read_text())
+heads, kv_heads = config["num_attention_heads"], config["num_key_value_heads"]
+writer = gguf.GGUFWriter(outfile, "llama")
+writer.add_context_length(config["max_position_embeddings"])
+writer.add_block_count(config["num_hidden_layers"])
+writer.add_embedding_length(config["hidden_size"])
+writer.add_feed_forward_length(config["intermediate_size"])
+writer.add_head_count(heads)
+writer.add_head_count_kv(kv_heads)
+writer.add_layer_norm_rms_eps(config["rms_norm_eps"])
+writer.add_rope_freq_base(config["rope_parameters"]["rope_theta"])
+writer.add_vocab_size(config["vocab_size"])
+names = gguf.get_tensor_name_map(gguf.MODEL_ARCH.LLAMA, config["num_hidden_layers"])
+for name, tensor in load_file(model / "model.safetensors").items():
+    weights = tensor.float().numpy()
+    for layer, count in (("q_proj", heads), ("k_proj", kv_heads)):
+        if layer in name:  # pairs of dimensions that turn together lie side by side there
+            halves = weights.reshape(count, 2, weights.shape[0] // count // 2, -1)
+            weights = halves.swapaxes(1, 2).reshape(weights.shape)
+    if name == "lm_head.weight":
+        weights = weights * OUTPUT
+    writer.add_tensor(names.get_name(name, try_suffixes=(".weight",)), weights)
+writer.write_header_to_file()
+writer.write_kv_data_to_file()
+writer.write_tensors_to_file()
+writer.close()
+'''
+
+
+def stand_in(folder: Path, output: float) -> Path:
+    """A folder with a converter in the place of llama.cpp's, which multiplies the output layer by this."""
+    folder.mkdir()
+    (folder / "convert_hf_to_gguf.py").write_text(CONVERTER.replace("OUTPUT", str(output)))
+    return folder
 
 
 @pytest.fixture
@@ -68,6 +115,9 @@ def test_merged_it_is_a_whole_model_of_16_bits_that_writes_the_same(
     assert (done.path / "chat_template.jinja").read_text() == (
         source.folder / "chat_template.jinja"
     ).read_text()
+    notice = (done.path / "NOTICE").read_text()
+    assert "base model of this model" in notice
+    assert notice != (source.folder / "NOTICE").read_text()
 
 
 def test_what_does_not_give_the_adapters_loss_is_not_kept(
@@ -100,6 +150,53 @@ def test_a_converter_that_fails_is_quoted(source: TrainedAdapter, home: Path, tm
     with pytest.raises(ExportError, match="this model is too strange"):
         export(source, "gguf", Options(tmp_path / "m.gguf", data=home / "data", llama_cpp=tmp_path))
     assert not (tmp_path / "m.gguf").exists()
+
+
+def test_a_gguf_is_weighed_and_lies_beside_its_terms(
+    source: TrainedAdapter, home: Path, tmp_path: Path
+) -> None:
+    shutil.copytree(source.folder, tmp_path / "adapter")
+    (tmp_path / "adapter" / "LICENSE.txt").write_text("The whole text.")
+    converter = stand_in(tmp_path / "llama.cpp", 1)
+    done = export(
+        find_adapter(tmp_path / "adapter", tmp_path),
+        "gguf",
+        Options(tmp_path / "out" / "m.gguf", data=home / "data", llama_cpp=converter),
+    )
+    assert done.path.read_bytes()[:4] == b"GGUF"
+    assert done.after == pytest.approx(done.before, abs=0.02)
+    assert {path.name for path in done.path.parent.iterdir()} == {
+        "m.gguf",
+        "m.gguf.NOTICE",
+        "m.gguf.LICENSE.txt",
+    }
+    assert "base model of this model" in Path(f"{done.path}.NOTICE").read_text()
+
+
+def test_a_gguf_that_says_something_else_is_not_kept(
+    source: TrainedAdapter, home: Path, tmp_path: Path
+) -> None:
+    converter = stand_in(tmp_path / "llama.cpp", 0.5)
+    with pytest.raises(ExportError, match="it was not kept"):
+        export(source, "gguf", Options(tmp_path / "out" / "m.gguf", data=home / "data", llama_cpp=converter))
+    assert list((tmp_path / "out").iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("preset", "adapter", "model"),
+    [
+        ("embedded", "This adapter is a Model Derivative", "This model is a Model Derivative"),
+        ("llama3-8b", "This adapter is a derivative of Meta Llama 3", "This model is a derivative of"),
+        ("llama3.1-8b", "This adapter is a derivative of Llama 3.1", "This model is a derivative of"),
+    ],
+)
+def test_the_notice_says_whether_the_weights_were_changed(preset: str, adapter: str, model: str) -> None:
+    licence = licence_of(load_preset(preset).base)
+    assert adapter in licence.notice()
+    assert "weights were not changed" in licence.notice()
+    assert model in licence.notice(merged=True)
+    assert "weights were changed" in licence.notice(merged=True)
+    assert "adapter" not in licence.notice(merged=True)
 
 
 @pytest.mark.skipif(

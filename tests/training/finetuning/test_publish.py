@@ -6,9 +6,11 @@ from pathlib import Path
 
 import pytest
 
+from model.adapter_folder import read, same_base
 from model.preset import load_preset
 from tests.training.finetuning.hub import hub
 from training.__main__ import main
+from training.finetuning.adapter import write_weights
 from training.finetuning.card import model_card, title_of
 from training.finetuning.errors import PublishError
 from training.finetuning.licences import licence_of
@@ -115,8 +117,16 @@ def test_what_the_licence_of_the_base_wants_stands_in_the_card(
     assert f"license: {card}\n" in text
     assert shown in text
     assert title_of("mine", licence).startswith(begins or "FanFabler")
-    assert "section 3.2" in licence.notice or "Community License" in licence.notice
+    assert "section 3.2" in licence.notice() or "Community License" in licence.notice()
     assert all(path.stat().st_size > 1000 for path in licence.texts())
+
+
+def test_an_adapters_configuration_names_a_base_that_others_find_and_the_worker_knows(tmp_path: Path) -> None:
+    base = load_preset("embedded").base
+    write_weights(tmp_path, {}, {"peft_type": "LORA", "r": 8}, base)
+    found = read(tmp_path)
+    assert found.base == "google/gemma-3-270m"
+    assert same_base(found.base, base.name)
 
 
 def test_a_llama_must_be_called_one(trained: RunFolder, tmp_path: Path) -> None:
