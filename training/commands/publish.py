@@ -49,13 +49,9 @@ def run(options: argparse.Namespace) -> int:
         console.print(f"licence: {licence.title} {licence.link}".rstrip(), markup=False)
         if not publication.evaluated:
             console.print("no evaluation goes along: python -m training evaluate makes one", markup=False)
-        if publication.lacks_terms:
-            console.print(
-                "the licence wants a copy of its text to go along: "
-                f"save {licence.link} as LICENSE.txt in {source.folder}",
-                markup=False,
-            )
         if options.dry_run:
+            if publication.lacking:
+                console.print(publication.lacking, markup=False)
             console.print(f"\n{publication.card}", markup=False)
             console.print((publication.folder / "NOTICE").read_text(encoding="utf-8"), markup=False)
             console.print(f"nothing was uploaded to {options.repo}", markup=False)

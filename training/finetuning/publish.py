@@ -36,7 +36,10 @@ Upload = Callable[[Path, str, str], str]
 class Publication:
     """What is going to be published."""
 
+    source: Path
+    """The adapter's folder …"""
     folder: Path
+    """… and where what goes up was put together."""
     repo: str
     licence: BaseLicence
     evaluated: bool
@@ -48,9 +51,14 @@ class Publication:
         return [(path.relative_to(self.folder).as_posix(), path.stat().st_size) for path in paths]
 
     @property
-    def lacks_terms(self) -> bool:
-        """Whether the licence wants a copy of its text to go along, and there is none."""
-        return self.licence.wants_copy and not any(self.folder.glob("LICENSE*"))
+    def lacking(self) -> str | None:
+        """What is to be done where the licence wants a copy of its text to go along, and there is none."""
+        if not self.licence.wants_copy or any(self.folder.glob("LICENSE*")):
+            return None
+        return (
+            f"the {self.licence.title} wants a copy of its text to go along: "
+            f"save {self.licence.link} as LICENSE.txt in {self.source}"
+        )
 
     @property
     def card(self) -> str:
@@ -81,11 +89,13 @@ def prepare(
     missing = [name for name in NEEDED if not (folder / name).is_file()]
     if missing:
         raise PublishError(f"{source.folder} lacks {', '.join(missing)}")
-    return Publication(folder, repo, licence, (folder / EVALUATION).is_file())
+    return Publication(source.folder, folder, repo, licence, (folder / EVALUATION).is_file())
 
 
 def publish(publication: Publication, upload: Upload) -> str:
-    """Upload it, and return its address. Raises `PublishError`."""
+    """Upload it, and return its address. Raises `PublishError`, also where the licence's text is lacking."""
+    if publication.lacking:
+        raise PublishError(publication.lacking)
     try:
         return upload(publication.folder, publication.repo, publication.message)
     except (OSError, ValueError) as error:
@@ -105,6 +115,8 @@ def to_hub(*, private: bool, endpoint: str | None = None, token: str | None = No
             return str(hub.upload_folder(folder_path=folder, repo_id=repo, commit_message=message))
         except httpx.HTTPError as error:  # a hub that cannot be reached; what it refuses is an OSError
             raise OSError(f"{endpoint or 'the hub'} did not answer: {error}") from error
+        except RuntimeError as error:  # a large file that was refused
+            raise OSError(f"{error} {error.__cause__ or ''}".rstrip()) from error
 
     return upload
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import shutil
 from pathlib import Path
 
 import pytest
@@ -17,6 +19,9 @@ from training.finetuning.licences import licence_of
 from training.finetuning.publish import NEEDED, prepare, publish, to_hub
 from training.finetuning.run_folder import RunFolder
 from training.finetuning.source import find_adapter
+
+# The hub's client sends large files by a parameter that httpx would rather have by another name.
+pytestmark = pytest.mark.filterwarnings("ignore:Use 'content=:DeprecationWarning")
 
 
 @pytest.fixture
@@ -46,6 +51,7 @@ def test_everything_an_adapter_is_shipped_with_reaches_the_hub(
     assert there.tokens == {"Bearer hf_secret"}
     assert {*NEEDED, "chat_template.jinja", "loss.png", "evaluation/report.json"} <= there.files.keys()
     assert "evaluation/answers.jsonl" not in there.files
+    assert list(there.large.values()) == [there.files["adapter_model.safetensors"]]
     for name, content in there.files.items():
         assert content == (publication.folder / name).read_bytes()
 
@@ -56,6 +62,17 @@ def test_a_hub_that_refuses_is_one_sentence(trained: RunFolder, tmp_path: Path) 
         there.refuse = True
         with pytest.raises(PublishError, match="me/tiny could not be uploaded"):
             publish(publication, to_hub(private=False, endpoint=there.url, token="hf_secret"))
+
+
+def test_a_hub_that_refuses_the_weights_is_one_sentence(trained: RunFolder, tmp_path: Path) -> None:
+    publication = prepare(find_adapter(trained.adapter, tmp_path), "me/tiny", tmp_path / "out")
+    with hub() as there:
+        there.refuse_large = True
+        with pytest.raises(
+            PublishError, match=r"(?s)me/tiny could not be uploaded: .*adapter_model\.safetensors.* 403"
+        ):
+            publish(publication, to_hub(private=False, endpoint=there.url, token="hf_secret"))
+    assert there.files == {}
 
 
 def test_a_hub_that_is_not_there_is_one_sentence(trained: RunFolder, tmp_path: Path) -> None:
@@ -138,12 +155,26 @@ def test_a_llama_must_be_called_one(trained: RunFolder, tmp_path: Path) -> None:
         prepare(replace(source, recipe=llama), "me/FanFabler", tmp_path / "out")
 
 
-def test_a_licence_that_wants_a_copy_of_itself_says_so(trained: RunFolder, tmp_path: Path) -> None:
-    from dataclasses import replace
-
-    publication = prepare(find_adapter(trained.adapter, tmp_path), "me/tiny", tmp_path / "out")
-    assert not publication.lacks_terms
-    llama = replace(publication, licence=licence_of(load_preset("llama3-8b").base))
-    assert llama.lacks_terms
-    (llama.folder / "LICENSE.txt").write_text("The whole text.")
-    assert not llama.lacks_terms
+def test_a_licence_that_wants_a_copy_of_itself_goes_up_with_it_or_nothing_does(
+    trained: RunFolder, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    llama = shutil.copytree(trained.adapter, tmp_path / "llama")
+    manifest = trained.read_manifest()
+    manifest["recipe"]["preset"] = "llama3-8b"
+    (llama / "manifest.json").write_text(json.dumps(manifest))
+    command = ["publish", str(llama), "--repo", "me/Llama-3-FanFabler"]
+    remedy = f"save https://www.llama.com/llama3/license/ as LICENSE.txt in {llama}"
+    assert main([*command, "--dry-run"]) == 0
+    assert remedy in capsys.readouterr().out
+    monkeypatch.setenv("HF_TOKEN", "hf_secret")
+    with hub() as there:
+        monkeypatch.setattr("huggingface_hub.constants.ENDPOINT", there.url)
+        assert main(command) == 2
+        assert remedy in capsys.readouterr().err
+        assert there.created == []
+        (llama / "LICENSE.txt").write_text("The whole text.")
+        assert main(command) == 0
+    assert there.url in capsys.readouterr().out
+    assert there.files["LICENSE.txt"] == b"The whole text."
+    assert there.files["adapter_model.safetensors"] == (llama / "adapter_model.safetensors").read_bytes()
+    assert b"Built with Meta Llama 3" in there.files["README.md"]
