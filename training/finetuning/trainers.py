@@ -195,7 +195,8 @@ class RunProgress(TrainerCallback):  # type: ignore[misc]
             self.evaluate_every is not None and step % self.evaluate_every == 0
         )
         control.should_save = last or step % self.checkpoint_every == 0
-        if self.stop_wanted and not last:
+        if _wanted_anywhere(self.stop_wanted, args.device) and not last:
+            self.stop_wanted = True
             control.should_save = control.should_training_stop = True
             control.should_evaluate = False
 
@@ -257,6 +258,15 @@ class RunProgress(TrainerCallback):  # type: ignore[misc]
             self.show(event, fields)
 
 
+def _wanted_anywhere(wanted: bool, device: Any) -> bool:
+    """Whether any process wants it: signals reach them at different steps, and all must stop after the same one."""
+    if not torch.distributed.is_initialized():
+        return wanted
+    wishes = torch.tensor(int(wanted), device=device)
+    torch.distributed.all_reduce(wishes)
+    return bool(wishes)
+
+
 def steps_in(batches: int, accumulate: int, epochs: float) -> int:
     """The steps of a run, as `Trainer` counts them: an epoch's last one may be smaller, a broken one is whole."""
     return math.ceil(epochs * max(math.ceil(batches / accumulate), 1))
@@ -270,11 +280,13 @@ def perplexity(loss: float) -> float:
 @contextmanager
 def stopping(progress: RunProgress) -> Iterator[None]:
     """Let the first SIGINT or SIGTERM end the run after its step, with a checkpoint; a second one at once."""
+    asked = False
 
     def wish(number: int, _: Any) -> None:
-        if progress.stop_wanted:
+        nonlocal asked
+        if asked:
             raise KeyboardInterrupt
-        progress.stop_wanted = True
+        asked = progress.stop_wanted = True
         progress.show("stopping", {})
 
     before = {number: signal.signal(number, wish) for number in (signal.SIGINT, signal.SIGTERM)}

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import torch
+from transformers import TrainerControl, TrainerState
 
 from tests.training.finetuning.conftest import QUICK, events, quick, weights
 from training.finetuning.run_folder import RunFolder
+from training.finetuning.trainers import RunProgress, stopping
 
 pytestmark = pytest.mark.long
 
@@ -59,3 +63,39 @@ def test_two_processes_train_as_one_with_the_doubled_batch(
     # Gradients are added up in another order: the saved weights may differ in their last of eight bits.
     for name, tensor in weights(one).items():
         torch.testing.assert_close(weights(two)[name], tensor, rtol=2**-7, atol=1e-6)
+
+
+def test_all_processes_stop_after_the_same_step_though_one_alone_is_asked_to(tmp_path: Path) -> None:
+    torch.multiprocessing.spawn(steps_until_stopped, (tmp_path,), nprocs=2)  # type: ignore[no-untyped-call]
+    assert [(tmp_path / rank).read_text() for rank in "01"] == ["3", "3"]
+
+
+def steps_until_stopped(rank: int, folder: Path) -> None:
+    """One of the two: notes after how many steps it ends, where the second is asked to stop in its third."""
+    torch.distributed.init_process_group(
+        "gloo", init_method=f"file://{folder}/meeting", rank=rank, world_size=2
+    )
+    progress = RunProgress(
+        log=None,
+        costs=None,
+        peak=None,
+        evaluate_every=None,
+        checkpoint_every=9,
+        epoch_steps=9,
+        show=lambda *_: None,
+    )
+    control = TrainerControl()
+    step = 0
+    while not control.should_training_stop and step < 8:
+        step += 1
+        progress.stop_wanted |= (rank, step) == (1, 3)
+        progress.on_step_end(
+            SimpleNamespace(device="cpu"), TrainerState(global_step=step, max_steps=9), control
+        )
+    assert progress.stop_wanted
+    assert control.should_save
+    with stopping(progress):
+        # Its own signal comes later than the other's wish, and is not a second one.
+        signal.raise_signal(signal.SIGTERM)
+    (folder / str(rank)).write_text(str(step))
+    torch.distributed.destroy_process_group()
