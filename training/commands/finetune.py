@@ -50,7 +50,7 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     )
     parser.add_argument(
         "--backend", choices=("auto", "transformers", "unsloth"), default="auto",
-        help="auto: unsloth where it is installed and a GPU is there (default: %(default)s)",
+        help="auto: unsloth where it is installed and a GPU is there, but not with --adapter (default: %(default)s)",
     )  # fmt: skip
     parser.add_argument(
         "--threads", type=int, metavar="N", help="threads of torch on a CPU (default: its choice)"

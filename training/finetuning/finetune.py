@@ -28,7 +28,9 @@ def finetune(recipe: Recipe, options: Options) -> RunFolder:
 
     Raises `KeyboardInterrupt` where the run was asked to stop; calling it again goes on.
     """
-    backend = choose_backend(options.backend)
+    # unsloth begins with fresh layers only, which KTO never does.
+    wanted = "transformers" if options.backend == "auto" and options.adapter else options.backend
+    backend = choose_backend(wanted)
     ready(backend)
     data = read_data(options.data, options.languages, options.limit)
     rated = _second_stage(options, backend)

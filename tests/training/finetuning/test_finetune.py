@@ -243,6 +243,26 @@ def test_unsloth_begins_with_fresh_layers_only(
         again(home, name="other", adapter=trained.adapter)
 
 
+def test_where_unsloth_would_be_chosen_a_run_from_an_adapter_is_transformers(
+    home: Path, trained: RunFolder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Chosen(Exception):
+        pass
+
+    def ready(backend: str) -> None:
+        raise Chosen(backend)
+
+    monkeypatch.setattr("training.finetuning.base.find_spec", lambda name: object())
+    monkeypatch.setattr("torch.cuda.is_available", lambda: True)
+    monkeypatch.setattr("training.finetuning.finetune.ready", ready)
+    with pytest.raises(Chosen, match="unsloth"):
+        again(home, name="other")
+    with pytest.raises(Chosen, match="transformers"):
+        again(home, name="other", adapter=trained.adapter)
+    with pytest.raises(Chosen, match="unsloth"):
+        again(home, name="other", adapter=trained.adapter, backend="unsloth")
+
+
 def test_the_weight_of_closing_tokens_changes_what_is_learnt(home: Path, trained: RunFolder) -> None:
     heavier = again(home, "loss.tag_weight=6", name="heavier")
     assert any((weights(heavier)[name] != tensor).any() for name, tensor in weights(trained).items())
