@@ -8,7 +8,7 @@ from itertools import pairwise
 from typing import Any
 
 from training.finetuning.examples import Example
-from training.finetuning.flops import Tally
+from training.finetuning.flops import Tally, causal_pairs
 from training.finetuning.packing import IGNORED, lay_out
 
 
@@ -97,17 +97,19 @@ def _weigh(closing: Any, weights: Weights) -> Any:
     return torch.where(closing, weights.closing, weights.other)
 
 
-def tally(batch: dict[str, Any]) -> Tally:
-    """What a batch of either kind holds."""
+def tally(batch: dict[str, Any], window: int | None = None) -> Tally:
+    """What a batch of either kind holds. `window`: of the layers that see so many tokens alone."""
     learnt = int((batch["labels"][:, 1:] != IGNORED).sum())
     computed = batch["input_ids"].numel()
     packs = batch.get("packs")
-    if packs is None:
-        lengths = _lengths(batch)
-        return Tally(sum(lengths), computed, learnt, sum(map(_triangle, lengths)))
-    own = [end - begin for begin, end in packs.segments]
-    pairs = _triangle(packs.prefix) + sum(_triangle(length) + packs.prefix * length for length in own)
-    return Tally(sum(own) + packs.prefix * len(own), computed, learnt, pairs)
+    prefix = packs.prefix if packs else 0
+    lengths = [prefix + end - begin for begin, end in packs.segments] if packs else _lengths(batch)
+
+    def pairs(seen: int | None) -> int:
+        shared = causal_pairs(prefix, seen)
+        return shared + sum(causal_pairs(length, seen) - shared for length in lengths)
+
+    return Tally(sum(lengths), computed, learnt, pairs(None), pairs(window))
 
 
 def _lengths(batch: dict[str, Any]) -> list[int]:
@@ -117,7 +119,3 @@ def _lengths(batch: dict[str, Any]) -> list[int]:
     positions = batch["position_ids"][0]
     begins = [*(positions == 0).nonzero()[:, 0].tolist(), len(positions)]
     return [end - begin for begin, end in pairwise(begins)]
-
-
-def _triangle(length: int) -> int:
-    return length * (length + 1) // 2

@@ -1,8 +1,8 @@
 """Model FLOP utilisation: which share of what the machine can multiply goes into the model.
 
 Counted is what LoRA training has to do: forward through every linear layer, backward through them for the
-activations (the frozen weights have no gradient), three times the adapter's own products, attention, and the
-output layer for the learnt tokens over the vocabulary that the loss goes over. What is computed again
+activations (the frozen weights have no gradient), three times the adapter's own products, attention as far as
+each layer sees, and the output layer for the learnt tokens over the vocabulary that the loss goes over. What is computed again
 (gradient checkpointing) does not count as useful.
 """
 
@@ -24,12 +24,15 @@ class Tally:
     learnt: int = 0
     pairs: int = 0
     """Of queries and keys in attention, causal."""
+    near: int = 0
+    """Those of them that a layer with a sliding window computes."""
 
     def add(self, other: Tally) -> None:
         self.tokens += other.tokens
         self.computed += other.computed
         self.learnt += other.learnt
         self.pairs += other.pairs
+        self.near += other.near
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +42,11 @@ class Costs:
     a_token: float
     a_learnt_token: float
     a_pair: float
+    """In the layers that see everything before a token."""
+    a_near_pair: float
+    """In those with a sliding window."""
+    window: int | None
+    """Tokens that these see, the token itself among them; None where there are no such layers."""
 
     @classmethod
     def of(cls, model: Any, vocabulary: int) -> Costs:
@@ -54,15 +62,27 @@ class Costs:
         width = config.num_attention_heads * (
             getattr(config, "head_dim", None) or config.hidden_size // config.num_attention_heads
         )
+        kinds = getattr(config, "layer_types", None) or []
+        sliding = kinds.count("sliding_attention")
+        a_pair = 3 * 4 * width
         return cls(
             a_token=4 * frozen + 6 * adapter,
             a_learnt_token=4 * vocabulary * config.hidden_size,
-            a_pair=3 * 4 * width * config.num_hidden_layers,
+            a_pair=a_pair * (config.num_hidden_layers - sliding),
+            a_near_pair=a_pair * sliding,
+            window=config.sliding_window if sliding else None,
         )
 
     def total(self, tally: Tally) -> float:
         """Of all that was tallied."""
-        return tally.computed * self.a_token + tally.learnt * self.a_learnt_token + tally.pairs * self.a_pair
+        attention = tally.pairs * self.a_pair + tally.near * self.a_near_pair
+        return tally.computed * self.a_token + tally.learnt * self.a_learnt_token + attention
+
+
+def causal_pairs(length: int, window: int | None = None) -> int:
+    """Of queries and keys in so many tokens, each of which sees itself and those before it, as far as the window."""
+    hidden = max(length - window, 0) if window else 0
+    return (length * (length + 1) - hidden * (hidden + 1)) // 2
 
 
 @dataclass(slots=True)

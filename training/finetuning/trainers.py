@@ -96,7 +96,8 @@ class AnswerTrainer(HeldOutTrainer, ResumableTrainer, SFTTrainer):  # type: igno
         self, model: Any, inputs: dict[str, Any], return_outputs: bool = False, num_items_in_batch: Any = None
     ) -> Any:
         """The mean over the learnt tokens of the whole step, on all devices. `return_outputs` is not asked for."""
-        self.progress.tally.add(tally(inputs))
+        costs = self.progress.costs
+        self.progress.tally.add(tally(inputs, costs.window if costs else None))
         total = summed_loss(model, inputs)
         counted = (
             (inputs["labels"][:, 1:] != IGNORED).sum() if num_items_in_batch is None else num_items_in_batch
