@@ -64,7 +64,7 @@ _ALL: tuple[PiecewiseFormat, ...] = (LLAMA3, LLAMA31, LLAMA31_GUIDE, ARTICLE, GE
 FORMATS: Mapping[str, PromptFormat] = MappingProxyType({each.name: each for each in _ALL})
 """Name → format."""
 
-TEMPLATES = ("llama3", "llama3.1", "gemma")
+TEMPLATES = ("llama3", "llama3.1", "llama3.1-guide", "gemma")
 """The formats that have a chat template."""
 
 

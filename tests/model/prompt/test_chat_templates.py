@@ -12,7 +12,7 @@ from model.prompt import FORMATS, chat_template
 from tests.model.shipped_chats import as_messages, shipped_chats
 
 
-@pytest.fixture(params=["llama3", "llama3.1", "gemma"])
+@pytest.fixture(params=["llama3", "llama3.1", "llama3.1-guide", "gemma"])
 def named(request: pytest.FixtureRequest, llama: Any, gemma: Any) -> tuple[str, Any]:
     return request.param, gemma if request.param == "gemma" else llama
 
