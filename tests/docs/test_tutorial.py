@@ -43,17 +43,24 @@ REHEARSAL = [
     f'echo "Write a line." | {PYTHON} -m model chat --url http://127.0.0.1:8000/v1 --model rehearsal --max-tokens 20',
 ]
 NOT_PLAYED = {
-    ".venv/bin/pip install -e '.[worker,train]'": "what tests run in has been installed so",
+    ".venv/bin/pip install -e '.[worker,train,embedded]'": "what tests run in has been installed so",
     ".venv/bin/pip install -e '.[worker,train,gpu]'": "what tests run in has been installed so",
-    f"{PYTHON} -m training finetune --recipe embedded": "takes hours",
-    f"{PYTHON} -m training evaluate --preset embedded --adapter runs/embedded/adapter --languages en,de,ko": (
-        "judges what the command before it makes"
-    ),
+    f"{PYTHON} -m training finetune --recipe embedded": "takes one to two hours",
+    (
+        f"{PYTHON} -m training evaluate --preset embedded --adapter runs/embedded/adapter --languages en,de,ko "
+        "--output runs/embedded/evaluation"
+    ): "judges what the command before it makes",
     f"{PYTHON} -m training finetune --recipe llama3-8b": "needs a GPU",
-    f"{PYTHON} -m training evaluate --preset llama3-8b --adapter runs/llama3-8b/adapter": "needs a GPU",
+    (
+        f"{PYTHON} -m training evaluate --preset llama3-8b --adapter runs/llama3-8b/adapter "
+        "--output runs/llama3-8b/evaluation"
+    ): "needs a GPU",
     f"{PYTHON} -m model serve --preset llama3-8b --adapter mine=runs/llama3-8b/adapter": "needs a GPU",
     f"{PYTHON} -m training export llama3-8b --to gguf --out fanfabler.gguf": "needs llama.cpp and the adapter",
-    f"{PYTHON} -m training publish llama3-8b --repo your-name/fanfabler-llama3-8b --dry-run": "needs the adapter",
+    (
+        f"{PYTHON} -m training publish llama3-8b --repo your-name/Llama-3-FanFabler-8B "
+        "--evaluation runs/llama3-8b/evaluation --dry-run"
+    ): "needs the adapter",
 }
 
 
