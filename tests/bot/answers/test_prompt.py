@@ -24,6 +24,7 @@ from bot.worker_client import Generation, Piece, WorkerInfo
 from model.conversation import ChatMessage, Turn
 from model.errors import PromptTooLong
 from model.fitting import Memory, Prompt
+from training.chats import Chat, as_messages
 
 
 def user(number: int, text: str, author: int = 1) -> Message:
@@ -116,6 +117,39 @@ def test_what_a_summary_covers_is_left_out_but_its_look_ups_are_not() -> None:
     assert [c.title for c in whole.turns[0].context] == ["Dune"]
     assert whole.memory == Memory(("Paul is blind.",), "They met.")
     assert "German (de)" in whole.system
+
+
+@pytest.mark.parametrize("asked", [True, False], ids=["after a look-up", "with notes from the beginning"])
+def test_the_bot_tells_a_conversation_as_training_does(asked: bool) -> None:
+    answers = ["Ein Wal taucht auf.", "Er singt."]
+    tag = "\n\n>>> Moby-Dick\n>>> de" if asked else ""
+    chat = Chat.model_validate(
+        {
+            "id": "de-01",
+            "language": "de",
+            "property": "Moby-Dick",
+            "task": "ideas",
+            "messages": [
+                {"role": "user", "content": "Wie beginnt es?"},
+                {"role": "assistant", "content": answers[0] + tag},
+                {"role": "user", "content": "Und dann?"},
+                {"role": "assistant", "content": answers[1]},
+            ],
+            "lookup": {"term": "Moby-Dick", "language": "de"} if asked else None,
+            "background": [
+                {"title": "Moby-Dick", "text": "Ein Roman.\n\n[Notes] Von 1851.", "source": "written"},
+                {"title": "Ahab", "text": "Ein Kapitän.", "source": "written"},
+            ],
+        }
+    )
+    first = assistant(2, answers[0])
+    if asked:
+        first.lookup_term, first.lookup_language = "Moby-Dick", "de"
+    path = [user(1, "Wie beginnt es?"), first, user(3, "Und dann?"), assistant(4, answers[1])]
+    found = [CanonNote(title=each.title, language="de", extract=each.text) for each in chat.background]
+    conversation = Conversation(language="de", rating=Rating.TEEN)
+    told = whole_prompt(conversation, path, {2 if asked else 1: found}, Remembered()).messages()
+    assert told == as_messages(chat)
 
 
 async def test_what_fits_is_left_alone() -> None:
