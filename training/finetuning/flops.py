@@ -2,8 +2,8 @@
 
 Counted is what LoRA training has to do: forward through every linear layer, backward through them for the
 activations (the frozen weights have no gradient), three times the adapter's own products, attention as far as
-each layer sees, and the output layer for the learnt tokens over the vocabulary that the loss goes over. What is computed again
-(gradient checkpointing) does not count as useful.
+each layer sees, and the output layer for the learnt tokens over the vocabulary that the loss goes over. What is
+computed again (gradient checkpointing) does not count as useful.
 """
 
 from __future__ import annotations

@@ -9,7 +9,8 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -20,6 +21,7 @@ from model.prompt import chat_template
 from tests.training.finetuning.conftest import QUICK, again, events, quick, weights
 from training.finetuning.checkpoints import Checkpoints
 from training.finetuning.errors import FinetuningError, RecipeChanged, RunError
+from training.finetuning.recipe import load_recipe
 from training.finetuning.run_folder import RunFolder
 from training.locking import lock
 
@@ -182,9 +184,9 @@ def test_a_killed_run_goes_on_and_ends_with_the_same_weights(
     assert not (killed.checkpoints / ".saving").exists()
 
 
-def test_a_wish_to_stop_ends_the_run_after_its_step_with_a_checkpoint(
-    train: Train, monkeypatch: pytest.MonkeyPatch
-) -> None:
+@contextmanager
+def stopped_in_step_three(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """What trains in this block is asked to stop by then, and does."""
     from training.finetuning.trainers import RunProgress
 
     noted = RunProgress.on_log
@@ -199,11 +201,39 @@ def test_a_wish_to_stop_ends_the_run_after_its_step_with_a_checkpoint(
     with monkeypatch.context() as patch:
         patch.setattr(RunProgress, "on_log", stop_in_step_three)
         with pytest.raises(KeyboardInterrupt):
-            train()
+            yield
+
+
+def test_a_wish_to_stop_ends_the_run_after_its_step_with_a_checkpoint(
+    train: Train, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with stopped_in_step_three(monkeypatch):
+        train()
     run = train()
     assert not events(run, "stopped")
     assert [event["step"] for event in events(run, "resumed")] == [3]
     assert [event["step"] for event in events(run, "step")] == list(range(1, len(events(run, "step")) + 1))
+
+
+def test_a_run_by_the_articles_options_that_was_stopped_goes_on_to_the_same_end(
+    train: Train, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    recipe = load_recipe(
+        "article",
+        ["preset=tiny", "base.quantisation=null", "lora.rank=8", "learning_rate=0.02", "epochs=2"],
+    )
+    whole = train(recipe, name="whole")
+    with stopped_in_step_three(monkeypatch):
+        train(recipe)
+    stopped = train(recipe)
+    # Twelve chats, two at a time and four times over: an epoch's second step is the smaller one.
+    assert [event["step"] for event in events(stopped, "resumed")] == [3]
+    assert [event["step"] for event in events(stopped, "step")] == [1, 2, 3, 4]
+    for kind in ("step", "evaluation"):
+        losses = [[event["loss"] for event in events(run, kind)] for run in (whole, stopped)]
+        assert losses[0] == losses[1]
+    assert all(torch.equal(tensor, weights(stopped)[name]) for name, tensor in weights(whole).items())
+    assert whole.read_manifest()["deviations"] == {"optimizer": "adamw"}
 
 
 def test_a_failure_is_noted_for_those_who_follow_the_run(

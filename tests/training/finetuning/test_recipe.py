@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from model.preset import load_preset
-from training.finetuning.base import preset_for
-from training.finetuning.errors import RecipeError
+from training.finetuning.base import choose_backend, preset_for
+from training.finetuning.errors import FinetuningError, RecipeError
 from training.finetuning.recipe import PROJECTIONS, load_recipe, recipe_names
 
 SHIPPED = ["article", "embedded", "llama3-8b", "llama3-tiny", "llama3.1-8b", "tiny"]
@@ -53,6 +53,12 @@ def test_values_can_be_put_over_those_of_the_file() -> None:
     recipe = load_recipe("embedded", ["lora.rank=16", "learning_rate=2e-4", "loss.negatives=null"])
     assert (recipe.lora.rank, recipe.learning_rate, recipe.loss.negatives) == (16, 2e-4, None)
     assert recipe.lora.alpha == load_recipe("embedded").lora.alpha
+
+
+def test_llama_3_1_may_be_trained_in_the_form_of_its_guide() -> None:
+    recipe = load_recipe("llama3.1-8b", ["prompt_format=llama3.1-guide"])
+    assert recipe.prompt_format == "llama3.1-guide"
+    assert recipe.changes(load_recipe("llama3.1-8b")) == {"prompt_format": ("llama3.1-guide", "llama3.1")}
 
 
 def test_a_recipe_extends_another(tmp_path: Path) -> None:
@@ -101,3 +107,25 @@ def test_of_a_recipe_a_cpu_and_unsloth_cannot_do_everything() -> None:
         "loss.tag_weight": (3.0, 1.0),
         "packing.share_prefix": (True, False),
     }
+
+
+@pytest.mark.parametrize(
+    ("installed", "gpu", "chosen"),
+    [
+        (True, True, "unsloth"),
+        (True, False, "transformers"),
+        (False, True, "transformers"),
+    ],
+)
+def test_unsloth_trains_where_it_is_installed_and_a_gpu_is_there(
+    installed: bool, gpu: bool, chosen: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("training.finetuning.base.find_spec", lambda _: object() if installed else None)
+    monkeypatch.setattr("torch.cuda.is_available", lambda: gpu)
+    assert choose_backend("auto") == chosen
+    assert choose_backend("transformers") == "transformers"
+    if installed:
+        assert choose_backend("unsloth") == "unsloth"
+    else:
+        with pytest.raises(FinetuningError, match="unsloth is not installed"):
+            choose_backend("unsloth")

@@ -10,11 +10,9 @@ from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
-import torch
 
 from model.adapter_folder import read
 from tests.training.finetuning.conftest import events, weights
-from training.finetuning.base import choose_backend
 from training.finetuning.recipe import load_recipe
 from training.finetuning.run_folder import RunFolder
 
@@ -56,9 +54,3 @@ def test_unsloth_trains_the_recipe_from_the_same_losses(
     assert read(by_unsloth.adapter).lora == read(by_transformers.adapter).lora
     assert weights(by_unsloth).keys() == weights(by_transformers).keys()
     assert all(tensor.abs().max() > 0 for name, tensor in weights(by_unsloth).items() if "lora_B" in name)
-
-
-@pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU")
-def test_without_a_gpu_transformers_trains_unless_unsloth_is_asked_for() -> None:
-    assert choose_backend("auto") == "transformers"
-    assert choose_backend("transformers") == "transformers"
