@@ -65,8 +65,13 @@ class RunSummary:
     @property
     def tokens_per_second(self) -> float | None:
         """The median over the steps."""
-        rates = [event["tokens_per_second"] for event in self.of("step")]
-        return median(rates) if rates else None
+        return self._median("tokens_per_second")
+
+    @property
+    def mfu(self) -> float | None:
+        """Model FLOP utilisation in percent, where the machine's peak was known; the median over the steps."""
+        share = self._median("mfu")
+        return None if share is None else 100 * share
 
     @property
     def peak_memory(self) -> float | None:
@@ -78,6 +83,11 @@ class RunSummary:
     def seconds(self) -> float:
         """All time that was spent on it."""
         return sum(seconds_of(self.events))
+
+    def _median(self, figure: str) -> float | None:
+        return (
+            median(found) if (found := [each[figure] for each in self.of("step") if figure in each]) else None
+        )
 
 
 def list_runs(
@@ -126,12 +136,13 @@ def overview(runs: Sequence[RunSummary]) -> Table:
             run.state,
             _figure(run.best_loss, 4),
             _figure(run.tokens_per_second, 0),
+            _figure(run.mfu, 1),
             _figure(run.peak_memory, 1),
             duration(run.seconds),
         )
         for run in runs
     ]
-    columns = ("run", "recipe", "state", "held-out loss", "tokens/s", "GiB", "time")
+    columns = ("run", "recipe", "state", "held out", "tokens/s", "MFU %", "GiB", "time")
     return Table("", columns, rows)
 
 

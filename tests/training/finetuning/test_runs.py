@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import io
 import shutil
 from pathlib import Path
 
 import pytest
+from rich.console import Console
 
 from tests.training.finetuning.conftest import quick
 from training.__main__ import main
@@ -34,6 +36,7 @@ def begin(runs: Path, name: str, *overrides: str) -> EventLog:
             epoch=step / 5,
             loss=3.0 / step,
             tokens_per_second=100.0 * step,
+            mfu=0.2 * step,
             peak_memory=2**30,
         )
     log.write("evaluation", step=2, loss=2.5)
@@ -48,8 +51,20 @@ def test_the_list_says_how_far_each_run_is_and_what_came_of_it(trained: RunFolde
     going, halted, whole = list_runs(tmp_path)
     assert (going.state, halted.state, whole.state) == ("step 2 of 10", "step 2 of 10, stopped", "complete")
     assert (going.best_loss, going.tokens_per_second, going.peak_memory) == (2.5, 150, 1)
+    assert going.mfu == pytest.approx(30)
     assert whole.best_loss == pytest.approx(trained.read_manifest()["held_out"]["loss"], abs=1e-4)
     assert [row[0] for row in overview([going, halted, whole]).rows] == ["going", "halted", "whole"]
+
+
+def test_the_list_fits_on_a_hundred_columns(tmp_path: Path) -> None:
+    begin(tmp_path, "llama3.1-8b-second").write("stopped", step=2)
+    console = Console(file=io.StringIO(), width=100)
+    console.print(overview(list_runs(tmp_path)).rich())
+    (row,) = (line for line in console.file.getvalue().splitlines() if "llama3.1" in line)  # type: ignore[attr-defined]
+    assert row.split() == [
+        *("llama3.1-8b-second", "tiny", "step", "2", "of", "10,", "stopped"),
+        *("2.5000", "150", "30.0", "1.0", "0", "s"),
+    ]
 
 
 def test_compared_are_the_fields_in_which_runs_differ(tmp_path: Path) -> None:
