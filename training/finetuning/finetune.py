@@ -7,9 +7,9 @@ would have given.
 from __future__ import annotations
 
 from contextlib import ExitStack
-from pathlib import Path
 from typing import Any
 
+from model.adapter_folder import fingerprint
 from training.finetuning.base import Backend, choose_backend, describe, preset_for, sized_as
 from training.finetuning.console import Console
 from training.finetuning.data import TrainingData, read_data
@@ -87,7 +87,7 @@ def _asked(
 ) -> Asked:
     base = describe(preset_for(recipe).base, options.embedded_source)
     if options.adapter:
-        base = f"{base}{BEGUN_WITH}{_fingerprint(options.adapter)}"
+        base = f"{base}{BEGUN_WITH}{fingerprint(options.adapter)}"
     return Asked(
         method=options.method,
         recipe=recipe,
@@ -96,14 +96,6 @@ def _asked(
         backend=backend,
         processes=processes(),
     )
-
-
-def _fingerprint(adapter: Path) -> str:
-    import hashlib
-
-    from model.adapter_folder import WEIGHTS
-
-    return hashlib.sha256((adapter / WEIGHTS).read_bytes()).hexdigest()[:16]
 
 
 def _train(prepared: Prepared, folder: RunFolder, log: EventLog, console: Console) -> Any:
