@@ -6,7 +6,7 @@ Sources: ai.google.dev/gemma/terms (section 3.1), llama.com/llama3/license and l
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -26,7 +26,7 @@ class BaseLicence:
     name_begins: str
     """How the name of a model made from it must begin; empty where there is no such rule."""
     hub_base: str | None
-    """The base's repository, for the card's header; None for one that has none."""
+    """The repository of the base, that of the preset where it names one; None for one that has none."""
     about: str
     """What the NOTICE file says; `{this}` is what it lies beside, `{change}` what that has of the base's weights."""
     wants_copy: bool = False
@@ -56,7 +56,7 @@ _GEMMA = BaseLicence(
     about="""\
 Gemma is provided under and subject to the Gemma Terms of Use found at ai.google.dev/gemma/terms
 
-This {this} is a Model Derivative of Gemma 3 270M, made by fine-tuning.
+This {this} is a Model Derivative of Gemma, made by fine-tuning.
 {change}
 
 Whoever uses or passes on this {this} is bound by the Gemma Terms of Use, among them the use restrictions of
@@ -135,7 +135,8 @@ def licence_of(base: Base) -> BaseLicence:
     if base.source == "random":
         return _NONE
     name = f"{base.repo or ''} {base.name}".lower()
-    return next((licence for part, licence in _KNOWN if part in name), _UNKNOWN)
+    licence = next((licence for part, licence in _KNOWN if part in name), _UNKNOWN)
+    return replace(licence, hub_base=base.repo) if base.repo else licence
 
 
 def family_of(base: Base) -> str:
@@ -147,7 +148,7 @@ def family_of(base: Base) -> str:
     licence = licence_of(base)
     if licence is _NONE:
         return "random"
-    return base.name if licence is _UNKNOWN else licence.card
+    return base.name if licence.card == _UNKNOWN.card else licence.card
 
 
 def family_by_name(name: str) -> str | None:

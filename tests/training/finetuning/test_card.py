@@ -11,7 +11,7 @@ import pytest
 
 from model.preset import PRESETS, load_preset
 from training.finetuning.card import model_card
-from training.finetuning.licences import licence_of
+from training.finetuning.licences import family_of, licence_of
 from training.finetuning.recipe import load_recipe
 from training.finetuning.run_folder import RunFolder
 
@@ -55,6 +55,17 @@ def test_the_embedded_weights_are_not_those_that_the_header_names(shipped: dict[
     llama = {**shipped, "base": "unsloth/llama-3-8b-Instruct (none, bfloat16)"}
     assert said not in card(llama)
     assert rows(card(llama))["base"] == "unsloth/llama-3-8b-Instruct (not quantised further, bfloat16)"
+
+
+def test_a_base_from_the_hub_is_named_as_the_preset_names_it() -> None:
+    """Not as the best known of its family."""
+    larger = load_preset("embedded").base.model_copy(
+        update={"source": "hub", "name": "gemma-3-1b", "repo": "google/gemma-3-1b-pt"}
+    )
+    assert licence_of(larger).hub_base == "google/gemma-3-1b-pt"
+    assert licence_of(larger).card == family_of(larger) == "gemma"
+    unknown = larger.model_copy(update={"name": "another", "repo": "somebody/another"})
+    assert (licence_of(unknown).card, family_of(unknown)) == ("other", "another")
 
 
 def test_of_kto_it_tells_what_kto_used(trained: RunFolder) -> None:
