@@ -26,9 +26,13 @@ _NAMESPACE = uuid.UUID("9d2a4f0e-5d0b-5f6e-9a55-6b1f3f4f2a11")
 _MOST_FANDOMS = 3
 _SUMMARY_LENGTH = 250
 _UNFINISHED = (MessageStatus.WAITING, MessageStatus.STREAMING)
-# Models that are no preset of ours, by their usual names. Llama 3's licence has another wording than the later ones'.
+# Models that are no preset of ours, by their usual names. Llama 3's licence has another wording than the later ones';
+# the 8 of «3-8b» is a size and no version.
 _LINEAGES = (
-    (regex.compile(r"llama[-_ ]?(?:3[._-][1-9]|4)", regex.IGNORECASE), "Built with Llama"),
+    (
+        regex.compile(r"llama[-_ ]?(?:3[._-][1-9](?!\d|(?:\.\d+)?[bx])|4)", regex.IGNORECASE),
+        "Built with Llama",
+    ),
     (regex.compile(r"llama[-_ ]?3", regex.IGNORECASE), "Built with Meta Llama 3"),
     (
         regex.compile(r"gemma", regex.IGNORECASE),
@@ -58,7 +62,7 @@ def compose(
         passages=tuple(_passage(message, text) for message, text in kept),
         with_talk=with_talk,
         contributors=_contributors(message for message, _ in said),
-        notices=_notices(message.model for message, _ in said if message.model),
+        notices=_notices(message for message, _ in said),
         sources=sources,
         changed_at=max((m.edited_at or m.created_at for m, _ in kept), default=conversation.created_at),
     )
@@ -146,25 +150,31 @@ def _contributors(messages: Iterable[Message]) -> tuple[str, ...]:
     return tuple(str(name) for name in names.values())
 
 
-def _notices(models: Iterable[str]) -> tuple[str, ...]:
-    return tuple(dict.fromkeys(filter(None, map(notice_for, models))))
+def _notices(messages: Iterable[Message]) -> tuple[str, ...]:
+    found = (notice_for(message.model, message.fingerprint) for message in messages if message.model)
+    return tuple(dict.fromkeys(filter(None, found)))
 
 
-def notice_for(model: str) -> str:
-    """What the licence of a model's lineage wants shown; empty where it wants nothing, or the lineage is unknown."""
+def notice_for(model: str, fingerprint: str | None = None) -> str:
+    """What the licence of a model's lineage wants shown; empty where it wants nothing, or the lineage is unknown.
+
+    Adapters are called what one likes: our worker's fingerprint knows the preset below.
+    """
+    preset = fingerprint.split("/")[0] if fingerprint and fingerprint.count("/") == 2 else ""
     known = _preset_notices()
-    if model in known:
-        return known[model]
-    return next((notice for pattern, notice in _LINEAGES if pattern.search(model)), "")
+    for name in (preset, model):
+        if name in known:
+            return known[name]
+    return next((notice for pattern, notice in _LINEAGES if pattern.search(f"{model} {preset}")), "")
 
 
 @cache
 def _preset_notices() -> dict[str, str]:
-    """Name of a model → the notice of the preset that serves it."""
+    """The notice of each preset, by its own name and by the models it serves."""
     return {
         name: preset.notice
         for preset in list_presets()
-        for name in (preset.base.name, preset.adapter.name if preset.adapter else None)
+        for name in (preset.name, preset.base.name, preset.adapter.name if preset.adapter else None)
         if name
     }
 

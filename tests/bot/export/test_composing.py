@@ -141,6 +141,15 @@ def test_the_same_branch_has_the_same_identifier_and_another_another() -> None:
         ("llama-3-8b-fanfic", "Built with Meta Llama 3"),
         ("Llama 3 FanFic v2", "Built with Meta Llama 3"),
         ("meta-llama/Meta-Llama-3.1-8B-Instruct", "Built with Llama"),
+        ("Llama-3.2-1B-Instruct", "Built with Llama"),
+        ("llama-3-1-8b", "Built with Llama"),
+        ("llama-3.3-70b", "Built with Llama"),
+        ("Llama-4-Scout-17B-16E", "Built with Llama"),
+        ("meta-llama/Meta-Llama-3-8B-Instruct", "Built with Meta Llama 3"),
+        ("unsloth/llama-3-8b-Instruct", "Built with Meta Llama 3"),
+        ("llama-3-70b", "Built with Meta Llama 3"),
+        ("llama-3-4x8b", "Built with Meta Llama 3"),
+        ("llama3-8b-1", "Built with Meta Llama 3"),
         ("gemma-3-270m-fanfic", "Gemma is provided under and subject to the Gemma Terms of Use"),
         ("google/gemma-3-4b-it", "Gemma is provided under and subject to the Gemma Terms of Use"),
         ("llama-3-tiny", ""),
@@ -150,3 +159,24 @@ def test_the_same_branch_has_the_same_identifier_and_another_another() -> None:
 def test_the_lineage_of_a_model_decides_its_notice(model: str, notice: str) -> None:
     assert notice_for(model).startswith(notice)
     assert bool(notice_for(model)) == bool(notice)
+
+
+@pytest.mark.parametrize(
+    ("model", "fingerprint", "notice"),
+    [
+        ("mine", "llama3-8b/mine/fanfabler", "Built with Meta Llama 3"),
+        ("mine", "llama3.1-8b/mine/llama3", "Built with Llama"),
+        ("mine", "my-llama3-8b/mine/llama3", "Built with Meta Llama 3"),
+        ("embedded-2", "embedded/embedded-2/gemma", "Gemma is provided under"),
+        ("gemma-like", "llama3-8b/gemma-like/fanfabler", "Built with Meta Llama 3"),
+        ("llama-like", "tiny/llama-like/plain", ""),
+        ("mine", "fp_44709d6fcb", ""),
+        ("mine", None, ""),
+    ],
+)
+def test_an_adapter_of_any_name_has_the_notice_of_its_base(
+    model: str, fingerprint: str | None, notice: str
+) -> None:
+    path = branch(ada("a dragon"), answer("One.", model=model, fingerprint=fingerprint))
+    notices = compose(conversation(), path, {}, with_talk=False).notices
+    assert [found.startswith(notice) for found in notices] == ([True] if notice else [])
