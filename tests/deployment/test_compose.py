@@ -7,6 +7,7 @@ from __future__ import annotations
 import argparse
 import json
 import re
+import shlex
 import tomllib
 from pathlib import Path
 from typing import Any
@@ -51,6 +52,12 @@ def interpolated(text: str, environment: dict[str, str]) -> str:
         return default if given is None or (match["empty"] and not given) else given
 
     return re.sub(r"\$\{(?P<name>\w+)(?:(?P<empty>:?)-(?P<default>[^}]*))?\}", value, text)
+
+
+def copied() -> dict[str, str]:
+    """What a copy of `.env.example` sets."""
+    text = (ROOT / ".env.example").read_text()
+    return dict(re.findall(r"^([A-Z_]+)=(.*)$", text, re.MULTILINE))
 
 
 def parsed(**environment: str) -> dict[str, Any]:
@@ -106,8 +113,7 @@ def test_every_volume_is_declared() -> None:
 
 
 def test_the_env_example_is_enough_to_read_it() -> None:
-    example = dict(re.findall(r"^([A-Z_]+)=(.*)$", (ROOT / ".env.example").read_text(), re.MULTILINE))
-    document = parsed(**example)
+    document = parsed(**copied())
     check(document)
     bot = document["services"]["bot"]
     assert bot["environment"]["WORKER_URL"] == "http://worker:8000/v1"
@@ -120,6 +126,19 @@ def test_the_env_example_is_enough_to_read_it() -> None:
 def test_what_is_set_is_a_setting_of_that_process(name: str) -> None:
     known = {field.upper() for field in SETTINGS[name].model_fields} | FOREIGN
     assert set(service(name)["environment"]) <= known
+
+
+@pytest.mark.parametrize("name", SETTINGS)
+@pytest.mark.parametrize("more", [{}, {"PULSE_FILE": "", "LOG_FORMAT": ""}])
+def test_a_copy_of_the_example_leaves_the_image_its_own_settings(name: str, more: dict[str, str]) -> None:
+    """The image's, then the file's, then the service's: that is the order in which Compose sets them."""
+    from_file = copied() | more
+    found = parsed(**from_file)["services"][name]
+    in_image = image_environment(name)
+    settled = in_image | (from_file if "env_file" in found else {}) | found["environment"]
+    for setting in {"PULSE_FILE", "LOG_FORMAT"} & set(in_image):
+        assert settled[setting] == in_image[setting]
+    assert ("PULSE_FILE" in settled) == (name == "bot")
 
 
 @pytest.mark.parametrize("name", ["worker-cpu", "worker-gpu", "trainer"])
@@ -175,6 +194,12 @@ def last(name: str, word: str) -> str:
     return [rest for its_word, rest in stages()[name] if its_word == word][-1]
 
 
+def image_environment(name: str) -> dict[str, str]:
+    """What the image itself sets."""
+    lines = [rest for word, rest in stages()[name] if word == "ENV"]
+    return dict(word.split("=", 1) for line in lines for word in shlex.split(line))
+
+
 def test_every_image_has_a_stage() -> None:
     targets = {s["build"]["target"] for s in parsed()["services"].values() if "build" in s}
     assert targets == set(SETTINGS)
@@ -200,7 +225,7 @@ def test_what_images_start_is_a_command(name: str) -> None:
 
 @pytest.mark.parametrize("name", SETTINGS)
 def test_what_images_set_is_a_setting(name: str) -> None:
-    names = {n for word, rest in stages()[name] if word == "ENV" for n in re.findall(r"([A-Z_]+)=", rest)}
+    names = set(image_environment(name))
     known = {field.upper() for field in SETTINGS[name].model_fields} | FOREIGN
     systems = {"PATH", "HOME", "PYTHONUNBUFFERED", "PYTHONDONTWRITEBYTECODE", "MPLCONFIGDIR"}
     nvidia = {"NVIDIA_VISIBLE_DEVICES", "NVIDIA_DRIVER_CAPABILITIES"}

@@ -13,7 +13,7 @@ import pytest
 
 from bot.settings import Settings
 from model.settings import WorkerSettings
-from tests.deployment.test_compose import FOREIGN, understood
+from tests.deployment.test_compose import FOREIGN, copied, understood
 from training.serving.settings import TrainerSettings
 
 ROOT = Path(__file__).parents[2]
@@ -46,6 +46,16 @@ def test_what_it_sets_is_a_setting(unit: Path) -> None:
     known = {field.upper() for kind in SETTINGS[unit.stem] for field in kind.model_fields} | FOREIGN
     names = set(re.findall(r"([A-Z_]+)=", " ".join(values(unit, "Environment"))))
     assert names - {"PYTHONUNBUFFERED"} <= known
+
+
+@pytest.mark.parametrize("unit", UNITS, ids=lambda unit: unit.stem)
+def test_a_copy_of_the_example_leaves_it_its_own_settings(unit: Path) -> None:
+    """systemd has what is in an `EnvironmentFile` go before `Environment`, wherever they stand."""
+    (home,) = values(unit, "WorkingDirectory")
+    own = dict(word.split("=", 1) for line in values(unit, "Environment") for word in line.split())
+    settled = own | copied()
+    # A path of the file may be the same one, told from where the process is.
+    assert {name: Path(home, settled[name]) for name in own} == {n: Path(home, v) for n, v in own.items()}
 
 
 @pytest.mark.parametrize("unit", UNITS, ids=lambda unit: unit.stem)

@@ -67,6 +67,6 @@ def test_requests_to_the_worker_are_what_it_takes() -> None:
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_settings_that_are_named_are_there(page: Path) -> None:
-    known = set(re.findall(r"^([A-Z_]+)=", (ROOT / ".env.example").read_text(), re.MULTILINE))
+    known = set(re.findall(r"^#?([A-Z_]+)=", (ROOT / ".env.example").read_text(), re.MULTILINE))
     named = set(re.findall(r"\b([A-Z]+(?:_[A-Z]+)+)(?==)", page.read_text()))
     assert named <= known | OF_COMPOSE | FOREIGN

@@ -45,7 +45,7 @@ def groups() -> list[tuple[str, list[tuple[str, str, str]]]]:
             words = []
         elif line.startswith("# "):
             words.append(line[2:])
-        elif setting := re.fullmatch(r"([A-Z_]+)=(.*)", line):
+        elif setting := re.fullmatch(r"#?([A-Z_]+)=(.*)", line):
             result[-1][1].append((setting[1], setting[2], " ".join(words)))
         else:
             # Two settings below one comment share it.
