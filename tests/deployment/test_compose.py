@@ -128,6 +128,16 @@ def test_what_is_set_is_a_setting_of_that_process(name: str) -> None:
     assert set(service(name)["environment"]) <= known
 
 
+@pytest.mark.parametrize("name", ["worker-cpu", "worker-gpu", "trainer"])
+def test_what_is_set_in_env_gets_there(name: str) -> None:
+    """All but where it listens, which is an option of the command, and its folders, which are the image's."""
+    wanted = {field.upper() for field in SETTINGS[name].model_fields} - {"TRAINER_HOST", "TRAINER_PORT"}
+    marked = {setting: f"of-env-{setting}" for setting in wanted - set(image_environment(name))}
+    given = parsed(**marked)["services"][name]["environment"]
+    assert {setting: given.get(setting) for setting in marked} == marked
+    assert set(image_environment(name)) & set(given) <= {"LOG_FORMAT"}
+
+
 @pytest.mark.parametrize("name", SETTINGS)
 @pytest.mark.parametrize("more", [{}, {"PULSE_FILE": "", "LOG_FORMAT": ""}])
 def test_a_copy_of_the_example_leaves_the_image_its_own_settings(name: str, more: dict[str, str]) -> None:
