@@ -266,21 +266,26 @@ class JobQueue:
         job.lease_owner, job.lease_until, job.finished_at = None, None, now()
 
     async def request_cancel(self, answer_id: int) -> Job | None:
-        """Ask for the job of an answer to stop. A queued one is over at once; a running one's holder is to look
-        at `cancel_requested`. None: there is nothing to stop."""
+        """Ask for the job of an answer to stop: of several the newest that still writes, or else the newest. None:
+        there is nothing to stop."""
         query = (
             select(Job)
             .where(Job.answer_id == answer_id, Job.status.in_((JobStatus.QUEUED, JobStatus.RUNNING)))
+            .order_by(Job.id)
             .with_for_update()
         )
-        job = (await self._session.scalars(query)).first()
-        if job is None:
-            return None
+        found = (await self._session.scalars(query)).all()
+        job = max(found, key=lambda job: (not job.text_posted, job.id), default=None)
+        if job is not None:
+            await self.ask_to_stop(job)
+        return job
+
+    async def ask_to_stop(self, job: Job) -> None:
+        """A queued job is over at once; a running one's holder is to look at `cancel_requested`."""
         job.cancel_requested = True
         if job.status == JobStatus.QUEUED:
             self.cancel(job)
         await self._session.flush()
-        return job
 
     def cancel(self, job: Job, reason: str | None = None) -> None:
         """End a job that nobody has begun."""

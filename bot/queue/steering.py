@@ -100,14 +100,13 @@ class QueueSteering:
                 .where(
                     Job.id == job_id, *_within(scope), Job.status.in_((JobStatus.QUEUED, JobStatus.RUNNING))
                 )
+                .with_for_update(of=Job)
             )
             if (row := found.one_or_none()) is None:
                 return None
             job, thread_id = row
             waited = job.status == JobStatus.QUEUED
-            stopped = await JobQueue(session, self._limits, self._events).request_cancel(job.answer_id)
-            if stopped is None:
-                return None
+            await JobQueue(session, self._limits, self._events).ask_to_stop(job)
             if waited:
                 answer = await session.get_one(Message, job.answer_id)
                 if answer.status in (MessageStatus.WAITING, MessageStatus.STREAMING):

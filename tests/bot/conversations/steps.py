@@ -63,6 +63,16 @@ async def answered(database: Database, queued: Queued, text: str = "an answer", 
     return queued
 
 
+async def at_its_follow_ups(database: Database, text: str = "an answer") -> None:
+    """A process begins the next answer, posts its text, and is at what follows that."""
+    async with database.transaction() as session:
+        job = await JobQueue(session, LIMITS).claim("me", timedelta(seconds=30))
+        assert job is not None
+        job.text_posted = True
+        message = await session.get_one(Message, job.answer_id)
+        message.content, message.status = text, MessageStatus.WRITTEN
+
+
 def post(message_id: int, discord_id: int, kind: DeliveryKind = DeliveryKind.TEXT, part: int = 0) -> Delivery:
     """A Discord message of ours that shows an answer or what it looked up."""
     return Delivery(

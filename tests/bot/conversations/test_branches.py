@@ -11,6 +11,7 @@ from bot.database.connection import Database
 from bot.database.tables import Delivery, JobStatus, Message
 from tests.bot.conversations.steps import (
     answered,
+    at_its_follow_ups,
     conversation,
     exchange,
     post,
@@ -164,6 +165,16 @@ async def test_undo_spares_an_answer_that_waits(database: Database) -> None:
     taken = await service(database).undo(await thread_of(database, first))
     assert (taken.answers, taken.empty) == ((), (waiting.answer_id,))
     assert (await job(database, waiting.job_id)).status == JobStatus.CANCELLED
+
+
+async def test_undo_spares_what_would_go_on_with_an_answer_that_is_at_its_follow_ups(
+    database: Database,
+) -> None:
+    first = await begin(database)
+    await at_its_follow_ups(database)
+    further = await service(database).go_on(first.answer_id, 1, None)
+    await service(database).undo(await thread_of(database, first))
+    assert (await job(database, further.job_id)).status == JobStatus.CANCELLED
 
 
 async def test_undo_waits_for_an_answer_that_is_being_written(database: Database) -> None:

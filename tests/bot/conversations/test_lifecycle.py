@@ -15,7 +15,14 @@ from bot.conversations.errors import (
 )
 from bot.database.connection import Database
 from bot.database.tables import Feedback, JobStatus
-from tests.bot.conversations.steps import answered, conversation, run_job, say, thread_of
+from tests.bot.conversations.steps import (
+    answered,
+    at_its_follow_ups,
+    conversation,
+    run_job,
+    say,
+    thread_of,
+)
 from tests.bot.rows import begin, branch, job, opening, service
 
 pytestmark = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
@@ -85,6 +92,17 @@ async def test_closing_spares_an_answer_that_waits_but_not_one_being_written(dat
     assert waiting is not None
     await service(database).close(thread)
     assert (await job(database, waiting.job_id)).status == JobStatus.CANCELLED
+
+
+async def test_closing_spares_what_would_go_on_with_an_answer_that_is_at_its_follow_ups(
+    database: Database,
+) -> None:
+    first = await begin(database)
+    await at_its_follow_ups(database)
+    further = await service(database).go_on(first.answer_id, 1, None)
+    await service(database).close(await thread_of(database, first))
+    assert (await job(database, further.job_id)).status == JobStatus.CANCELLED
+    assert not (await job(database, first.job_id)).cancel_requested
 
 
 async def test_a_closed_story_can_be_opened_again_twice_over(database: Database) -> None:

@@ -13,7 +13,8 @@ from bot.errors import QueueDraining
 from bot.queue.pauses import EVERYWHERE, Pauses
 from bot.queue.repository import PATIENCE, JobQueue, place_of
 from bot.queue.steering import QueueSteering
-from tests.bot.rows import LIMITS, answer, begin, job
+from tests.bot.conversations.steps import at_its_follow_ups
+from tests.bot.rows import LIMITS, answer, begin, job, service
 
 HERE, THERE, ADMIN = 10, 11, 900
 
@@ -151,6 +152,17 @@ async def test_what_is_written_is_asked_to_stop_and_its_writer_told(database: Da
     row = await job(database, queued.job_id)
     assert (row.status, row.cancel_requested) == (JobStatus.RUNNING, True)
     assert steered.told == [(queued.answer_id, False)]
+
+
+async def test_an_admin_stops_the_very_request_they_chose_of_two_for_one_answer(database: Database) -> None:
+    begun = await begin(database, 1, guild_id=HERE)
+    await at_its_follow_ups(database)
+    further = await service(database).go_on(begun.answer_id, 1, None)
+    steered = Steered(database)
+    for queued in (begun, further):
+        await steered.steering.cancel(queued.job_id, HERE, log_guild=HERE, actor_id=ADMIN)
+        assert (await job(database, queued.job_id)).cancel_requested
+        assert (await job(database, further.job_id)).cancel_requested is (queued is further)
 
 
 async def test_pausing_twice_is_noted_once_and_going_on_wakes_the_dispatcher(database: Database) -> None:

@@ -17,7 +17,8 @@ from bot.database.tables import Job, JobStatus, now
 from bot.errors import QueueFull, TooManyWaiting
 from bot.limits.concurrency import overfills_member
 from bot.queue.repository import MAX_ATTEMPTS, JobQueue, Limits, is_dead, new_owner, place_of
-from tests.bot.rows import LIMITS, begin, service
+from tests.bot.conversations.steps import at_its_follow_ups
+from tests.bot.rows import LIMITS, begin, job, service
 
 LEASE = timedelta(seconds=30)
 
@@ -255,6 +256,23 @@ async def test_a_running_job_learns_that_it_is_to_stop(database: Database) -> No
         assert await queue.cancelled_among([job.id]) == set()
         await queue.request_cancel(queued.answer_id)
         assert await queue.cancelled_among([job.id]) == {job.id}
+
+
+@pytest.mark.parametrize("goes_on_first", [False, True])
+async def test_of_two_jobs_of_an_answer_the_one_that_still_writes_is_stopped(
+    database: Database, goes_on_first: bool
+) -> None:
+    begun = await begin(database)
+    await at_its_follow_ups(database)
+    further = await service(database).go_on(begun.answer_id, 1, None)
+    if goes_on_first:  # it was claimed, and handed back, while the other one rests
+        async with database.transaction() as session:
+            (await session.get_one(Job, begun.job_id)).status = JobStatus.QUEUED
+            (await session.get_one(Job, further.job_id)).status = JobStatus.RUNNING
+    stopped = await service(database).stop(begun.answer_id)
+    assert stopped is not None
+    assert (stopped.id, stopped.cancel_requested) == (further.job_id, True)
+    assert not (await job(database, begun.job_id)).cancel_requested
 
 
 async def test_a_job_put_back_rests_and_then_runs(database: Database) -> None:
