@@ -234,13 +234,14 @@ class ContinuousEngine:
         attend_plainly(self._model)
 
     async def _watch(self) -> None:
-        """Notice a thread that has died, and forget requests that are cancelled for good."""
+        """Notice a thread that has died or waits for nothing, and forget requests that are cancelled for good."""
         while True:
             await asyncio.sleep(_WATCH_SECONDS)
             error = self._manager.background_thread_status.fatal_error
             if error is not None or not self._manager.is_running():
                 self._fail(f"{type(error).__name__}: {error}" if error else "Its thread has ended.")
                 return
+            self._let_in()
             self._forget_cancelled()
 
     def _fail(self, reason: str) -> None:
@@ -249,6 +250,16 @@ class ContinuousEngine:
         self._failed.set()
         for inbox in self._inboxes.values():
             inbox.put_error(reason)
+
+    def _let_in(self) -> None:
+        """Where the cache ran short, transformers lets nobody in until a request ends: it does not count those that
+        are cancelled or fail, and would wait for ever once none is left.
+
+        A thread that has meanwhile closed the door again only lets somebody in too early, and closes it anew.
+        """
+        processor = self._manager.batch_processor
+        if processor is not None and not processor.scheduler.active_requests:
+            processor.scheduler.block_new_requests = False
 
     def _forget_cancelled(self) -> None:
         """A cancelled request gets no last result, so its handler is taken out here.

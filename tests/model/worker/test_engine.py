@@ -154,6 +154,23 @@ async def test_a_cache_that_is_too_small_for_all_makes_them_take_turns(monkeypat
     assert all(len(answer) == 60 for answer in answers)
 
 
+async def test_who_was_put_back_comes_in_again_where_all_others_are_cancelled():
+    tiny = loaded("tiny")
+    async with running(tiny, num_blocks=70, prefix_sharing=False) as engine:
+        scheduler = engine._manager.batch_processor.scheduler
+        tasks = [asyncio.create_task(generate(engine, [token] * 400, max_tokens=600)) for token in (1, 2, 3)]
+        await until(lambda: scheduler.block_new_requests)
+        # Requests have numbers in their order; the warm-up was 0.
+        inside = [tasks[int(number) - 1] for number in scheduler.active_requests]
+        [put_back] = set(tasks) - set(inside)
+        for task in inside:
+            task.cancel()
+        async with asyncio.timeout(10):
+            assert len(await generate(engine, PROMPTS[0])) == 16
+            assert len(await put_back) == 600
+    assert engine.failure is None
+
+
 async def test_what_cannot_fit_is_refused_before_it_can_do_harm():
     async with running(loaded("tiny")) as engine:
         with pytest.raises(RequestRefused, match="1024"):
