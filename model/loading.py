@@ -11,6 +11,7 @@ bitsandbytes, repositories that were quantised beforehand) transformers loads as
 
 from __future__ import annotations
 
+import logging
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -63,6 +64,7 @@ def load(
     from model.engine.packing import pack_linears
 
     transformers_logging.disable_progress_bar()
+    hush()
     tell = report or (lambda progress: None)
     # More threads than cores, which a container's quota does not tell torch, make every step wait for the slowest.
     torch.set_num_threads(preset.engine.threads or min(torch.get_num_threads(), usable_cores()))
@@ -85,6 +87,11 @@ def load(
         tell(Progress("Packing the weights"))
         pack_linears(model, this_machine().free_ram)
     return LoadedModel(preset, tokenizer, model, random_weights)
+
+
+def hush() -> None:
+    """bitsandbytes warns wherever it is imported of a kernel that only 4 bits on a CPU would use."""
+    logging.getLogger("bitsandbytes").setLevel(logging.ERROR)
 
 
 def adapter_folder(preset: Preset, adapter: Adapter) -> Path:

@@ -12,6 +12,9 @@ def ready(backend: str = "transformers") -> None:
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+    from model.loading import hush
+
+    hush()
     if backend == "unsloth":
         from training.finetuning.by_unsloth import import_unsloth
 

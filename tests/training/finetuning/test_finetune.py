@@ -168,7 +168,8 @@ def test_a_killed_run_goes_on_and_ends_with_the_same_weights(
     wait_for(killed, '"checkpoint"', process)
     wait_for(killed, '"step": 3', process)
     process.kill()
-    process.communicate()
+    _, said = process.communicate()
+    assert "pip install" not in said  # what libraries miss that nobody needs
     assert not killed.complete
     # As a kill in the middle of writing one would leave it.
     (killed.checkpoints / ".saving" / "checkpoint-9").mkdir(parents=True)
