@@ -133,14 +133,17 @@ class Steering(ServiceBase):
         return queued
 
     async def turn_page(self, answer_id: int, step: int) -> Message | None:
-        """Show the sibling `step` places on; None where there is none, or where another one is shown already.
+        """The sibling to show: the one `step` places on, or the one that is active already, which a press on another
+        is of use for where it is not seen. None where there is none, or it is still written.
 
         Raises:
             NotTheLastAnswer, StillWriting: nothing changed.
         """
         async with self._database.transaction() as session:
-            if await self._paged_already(session, answer_id):
-                return None
+            active = await self._active_sibling(session, answer_id)
+            if active is not None:
+                pending = await ConversationRepository(session).pending_job(active.conversation_id)
+                return active if pending is None or pending.text_posted else None
             conversation, answer = await self._last_answer(session, answer_id)
             siblings = await ConversationRepository(session).siblings(answer)
             place = siblings.index(answer.id) + step
@@ -152,15 +155,19 @@ class Steering(ServiceBase):
             return other
 
     @staticmethod
-    async def _paged_already(session: AsyncSession, answer_id: int) -> bool:
-        """Whether a sibling is the active leaf: the second click of a double one."""
+    async def _active_sibling(session: AsyncSession, answer_id: int) -> Message | None:
+        """The sibling that is the active leaf: this was the second click of a double one, or Discord did not take what
+        the first one was to show."""
         answer = await session.get(Message, answer_id)
         if answer is None:
-            return False
-        conversation = await ConversationRepository(session).locked(answer.conversation_id)
+            return None
+        repository = ConversationRepository(session)
+        conversation = await repository.locked(answer.conversation_id)
         require_open(conversation)
         leaf = conversation.active_leaf_id
-        return leaf != answer_id and leaf in await ConversationRepository(session).siblings(answer)
+        if leaf is None or leaf == answer_id or leaf not in await repository.siblings(answer):
+            return None
+        return await session.get_one(Message, leaf)
 
     async def rate(self, answer_id: int, member_id: int, rating: int) -> int | None:
         """A member's verdict, 1 or -1; given twice it is taken back (None).

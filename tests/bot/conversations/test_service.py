@@ -234,6 +234,19 @@ async def test_paging_between_siblings(database: Database) -> None:
     assert (await branch(database, more.answer_id))[1:3] == ["first", "I like this one"]
 
 
+async def test_paging_from_a_sibling_that_is_not_active_brings_the_active_one(database: Database) -> None:
+    first = await begin(database)
+    await answered(database, first, "first")
+    second = await service(database).regenerate(first.answer_id, 1, None)
+    assert await service(database).turn_page(first.answer_id, 1) is None, "it is still written"
+    await answered(database, second, "second")
+    await service(database).turn_page(second.answer_id, -1)
+    for step in (-1, 1):  # the message still shows the second one
+        shown = await service(database).turn_page(second.answer_id, step)
+        assert shown is not None
+        assert shown.id == first.answer_id
+
+
 async def test_going_on_keeps_what_is_written(database: Database) -> None:
     first = await begin(database)
     await answered(database, first, "Once upon")

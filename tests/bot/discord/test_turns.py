@@ -109,6 +109,21 @@ async def test_paging_to_a_shorter_sibling_deletes_no_more_than_its_messages(dat
         assert " ".join(world.texts(thread)) == long
 
 
+async def test_paging_that_discord_did_not_take_is_made_good_by_the_next_press(database: Database) -> None:
+    async with open_world(database, FakeEngine(replies=["First.", "Second."])) as world:
+        thread = await first_answer(world)
+        await world.press(world.shown(thread)[0], "Again")
+        await world.until(
+            lambda: world.texts(thread) == ["Second."] and "◀️" in world.shown(thread)[0].buttons
+        )
+        world.env.inject_error("PATCH", f"/channels/{thread}/messages/*")
+        await world.press(world.shown(thread)[0], "◀️")
+        await world.until(lambda: not world.env.backend.faults)
+        assert world.texts(thread) == ["Second."]
+        await world.press(world.shown(thread)[0], "◀️")
+        await world.until(lambda: world.texts(thread) == ["First."])
+
+
 async def test_text_files_are_read_and_others_politely_left_out(database: Database) -> None:
     async with open_world(database, FakeEngine(replies=["First.", "Second."])) as world:
         thread = await first_answer(world)
