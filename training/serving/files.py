@@ -94,7 +94,10 @@ class FileStore:
                 file = StoredFile.model_validate_json(path.read_bytes())
             except ValidationError:
                 continue
-            self._files[file.id] = file
+            if self.path(file).exists():
+                self._files[file.id] = file
+            elif sweep:  # a kill while it was deleted
+                path.unlink()
         if sweep:
             self._sweep()
 
@@ -175,8 +178,14 @@ class FileStore:
         return read_rows(self.path(file), file.kind or "chats", file.id, checked=False)
 
     def forget(self, file: StoredFile, member: str) -> int:
-        """Remove the rows of a member from an uploaded file; returns how many those were."""
-        found = self.rows(file)
+        """Remove the rows of a member from an uploaded file; returns how many those were.
+
+        A file that is being deleted has none any more.
+        """
+        try:
+            found = self.rows(file)
+        except FileNotFoundError:
+            return 0
         theirs = {row.line for row in found.good if member in (row.members or file.members)}
         if not theirs and member not in file.members:
             return 0

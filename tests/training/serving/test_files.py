@@ -190,6 +190,19 @@ async def test_a_members_rows_are_forgotten(tmp_path: Path) -> None:
     assert b'"ann"' not in b"".join(path.read_bytes() for path in (tmp_path / "trainer").rglob("*.json"))
 
 
+async def test_a_kill_while_a_file_is_deleted_keeps_nobody_from_being_forgotten(tmp_path: Path) -> None:
+    mine = lines(*rows(4, members=["ann"]))
+    async with listening(tmp_path) as running:
+        other, half = await running.upload(mine), await running.upload(mine)
+        folder = tmp_path / "trainer" / "files" / half.id
+        (folder / "content").unlink()
+        assert (await running.client.post("/members/ann/forget", cast_to=object))["removed"] == 4
+        assert (await running.client.files.retrieve(other.id)).bytes == 0
+    async with listening(tmp_path) as running:
+        assert [each.id async for each in running.client.files.list()] == [other.id]
+    assert not folder.exists()
+
+
 async def test_datasets_are_the_shipped_one_and_the_uploaded_files(tmp_path: Path) -> None:
     async with listening(tmp_path) as running:
         file = await running.upload(lines(*rows(4)), "mine.jsonl")
