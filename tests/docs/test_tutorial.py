@@ -56,7 +56,9 @@ NOT_PLAYED = {
         "--output runs/llama3-8b/evaluation"
     ): "needs a GPU",
     f"{PYTHON} -m model serve --preset llama3-8b --adapter mine=runs/llama3-8b/adapter": "needs a GPU",
-    f"{PYTHON} -m training export llama3-8b --to gguf --out fanfabler.gguf --llama-cpp ../llama.cpp": "needs llama.cpp and the adapter",
+    (
+        f"{PYTHON} -m training export llama3-8b --to gguf --out fanfabler.gguf --llama-cpp ../llama.cpp"
+    ): "needs llama.cpp and the adapter",
     (
         f"{PYTHON} -m training publish llama3-8b --repo your-name/Llama-3-FanFabler-8B "
         "--evaluation runs/llama3-8b/evaluation --dry-run"
