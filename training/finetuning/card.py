@@ -95,10 +95,11 @@ def _base_of(manifest: Mapping[str, Any]) -> str:
     told = str(manifest["base"]).partition(BEGUN_WITH)[0]
     if not (found := _BASE.fullmatch(told)):
         return told
-    kinds = {"none": "not quantised further", "nf4": "in 4 bits (NF4)"}
-    kind = "dequantised from 4 bits" if found["embedded"] else kinds[found["quantisation"]]
+    kind = {"none": "", "nf4": "in 4 bits (NF4), "}[found["quantisation"]]
+    if found["embedded"]:
+        kind = "dequantised from 4 bits, "
     dtype = "in the machine's own type" if found["dtype"] == "auto" else found["dtype"]
-    return f"{found['name']} ({kind}, {dtype})"
+    return f"{found['name']} ({kind}{dtype})"
 
 
 def _how_to_use(manifest: Mapping[str, Any], licence: BaseLicence, *, template: bool) -> str:

@@ -54,7 +54,7 @@ def test_the_embedded_weights_are_not_those_that_the_header_names(shipped: dict[
     assert said in card(shipped)
     llama = {**shipped, "base": "unsloth/llama-3-8b-Instruct (none, bfloat16)"}
     assert said not in card(llama)
-    assert rows(card(llama))["base"] == "unsloth/llama-3-8b-Instruct (not quantised further, bfloat16)"
+    assert rows(card(llama))["base"] == "unsloth/llama-3-8b-Instruct (bfloat16)"
 
 
 def test_a_base_from_the_hub_is_named_as_the_preset_names_it() -> None:
