@@ -106,7 +106,7 @@ class FileStore:
         for path in self._folder.iterdir():
             if not (path / "file.json").exists():
                 shutil.rmtree(path, ignore_errors=True)
-        for path in self._root.glob(".incoming-*"):
+        for path in (*self._folder.glob("*/.*"), *self._root.glob("*.incoming-*")):
             path.unlink(missing_ok=True)
 
     def all(self) -> list[StoredFile]:
@@ -134,20 +134,24 @@ class FileStore:
         file_id = new_id("file")
         folder = self._folder / file_id
         folder.mkdir()
-        if found.bad:
-            _leave_out(upload.path, {row.line for row in found.bad})
-        upload.path.replace(folder / "content")
-        file = StoredFile(
-            id=file_id,
-            filename=upload.filename,
-            purpose="fine-tune",
-            bytes=(folder / "content").stat().st_size,
-            created_at=int(time.time()),
-            kind=upload.kind,
-            members=upload.members,
-            **_figures(found),
-        )
-        return self._keep(file)
+        try:
+            if found.bad:
+                _leave_out(upload.path, {row.line for row in found.bad})
+            upload.path.replace(folder / "content")
+            file = StoredFile(
+                id=file_id,
+                filename=upload.filename,
+                purpose="fine-tune",
+                bytes=(folder / "content").stat().st_size,
+                created_at=int(time.time()),
+                kind=upload.kind,
+                members=upload.members,
+                **_figures(found),
+            )
+            return self._keep(file)
+        except BaseException:
+            shutil.rmtree(folder, ignore_errors=True)
+            raise
 
     def add_result(self, job: str, path: Path, filename: str) -> StoredFile:
         """A file that a job made, below the trainer's folder; the same one where it is known already."""
@@ -231,11 +235,14 @@ def _leave_out(path: Path, lines: set[int]) -> None:
     with path.open("rb") as file:
         kept = b"".join(line for number, line in enumerate(file, 1) if number not in lines)
     scratch = path.with_name(f".{path.name}.new")
-    with scratch.open("wb") as file:
-        file.write(kept)
-        file.flush()
-        os.fsync(file.fileno())
-    scratch.replace(path)
+    try:
+        with scratch.open("wb") as file:
+            file.write(kept)
+            file.flush()
+            os.fsync(file.fileno())
+        scratch.replace(path)
+    finally:
+        scratch.unlink(missing_ok=True)
 
 
 def members_of(text: str | None) -> tuple[str, ...]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 from pathlib import Path
 
@@ -54,6 +55,36 @@ async def test_what_a_kill_left_half_written_is_no_file(tmp_path: Path) -> None:
         assert (await running.client.files.list()).data == []
     assert not half.exists()
     assert not (tmp_path / "trainer" / ".incoming-x").exists()
+
+
+async def test_rows_that_were_being_left_out_lie_nowhere_else(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(_: int) -> None:
+        raise OSError(errno.ENOSPC, "full")
+
+    root = tmp_path / "trainer"
+    first, *others = rows(4)
+    async with listening(tmp_path) as running:
+        file = await running.upload(lines({**first, "members": ["ann"]}, *others))
+        with monkeypatch.context() as patched:
+            patched.setattr("training.serving.files.os.fsync", full)
+            with pytest.raises(openai.APIStatusError, match="disk"):
+                await running.client.post("/members/ann/forget", cast_to=object)
+            with pytest.raises(openai.APIStatusError, match="disk"):
+                await running.upload(lines(*others) + b"{}\n", on_bad_rows="drop")
+            with pytest.raises(openai.APIStatusError, match="disk"):
+                await running.upload(lines(*others))
+        (folder,) = (root / "files").iterdir()
+        assert {path.name for path in folder.iterdir()} == {"file.json", "content"}
+        assert not list(root.glob("*incoming*"))
+    # A kill leaves them in the midst of it.
+    for left in (root / "..incoming-x.new", folder / ".content.new", folder / ".file.json.x"):
+        left.write_bytes(b"{")
+    async with listening(tmp_path) as running:
+        assert [each.id async for each in running.client.files.list()] == [file.id]
+    assert {path.name for path in folder.iterdir()} == {"file.json", "content"}
+    assert not list(root.glob("*incoming*"))
 
 
 async def test_the_first_ten_bad_rows_are_named_with_their_reasons(tmp_path: Path) -> None:
