@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-import importlib.util
 import os
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import aiohttp
 import discord
+from pydantic import ValidationError
 from sqlalchemy import text
 from sqlalchemy.exc import SQLAlchemyError
 
@@ -19,7 +20,7 @@ from bot.database.schema import head_revision
 from bot.database.tables import Direction
 from bot.discord.client import invite_url
 from bot.discord.permissions import PERMISSIONS
-from bot.errors import BotError
+from bot.errors import BotError, SettingsError
 from bot.findings import Finding, Verdict
 from bot.moderation.opening import open_moderation
 from bot.moderation.service import ModerationAway, Passage
@@ -29,6 +30,11 @@ from bot.settings import Settings, revealed, without_login
 from bot.trainer import TrainerError
 from bot.trainer_client import Trainer, open_trainer_client
 from bot.worker_client import Generation, OpenAIWorker, open_client
+from model.errors import ModelError
+from model.machine import this_machine
+from model.preflight import check, default_preset, weights_state
+from model.preset import load_preset
+from model.settings import WorkerSettings
 
 _PATIENCE = 20.0
 _PAGE = 200
@@ -166,19 +172,21 @@ def _servers(count: int) -> str:
 
 
 async def _database(settings: Settings) -> list[Finding]:
-    async with open_database(settings.database_url, patience=0.0) as database:
-        shown = database.engine.url.render_as_string(hide_password=True)
-        try:
-            async with database.engine.connect() as connection:
-                try:
-                    revision = await connection.scalar(text("SELECT version_num FROM alembic_version"))
-                except SQLAlchemyError:
-                    revision = None
-        except (SQLAlchemyError, OSError) as error:
-            remedy = (
-                "Does the folder (SQLite) or the server (PostgreSQL) of DATABASE_URL exist, and may we write?"
-            )
-            return [Finding("Database", Verdict.BAD, f"{shown}: {type(error).__name__}", remedy)]
+    try:
+        async with open_database(settings.database_url, patience=0.0) as database:
+            shown = database.engine.url.render_as_string(hide_password=True)
+            try:
+                async with database.engine.connect() as connection:
+                    try:
+                        revision = await connection.scalar(text("SELECT version_num FROM alembic_version"))
+                    except SQLAlchemyError:
+                        revision = None
+            except (SQLAlchemyError, OSError) as error:
+                remedy = "Does the folder (SQLite) or the server (PostgreSQL) of DATABASE_URL exist, and may we write?"
+                return [Finding("Database", Verdict.BAD, f"{shown}: {type(error).__name__}", remedy)]
+    except SettingsError as error:
+        remedy = "Mend DATABASE_URL: .env.example shows both forms."
+        return [Finding("Database", Verdict.BAD, str(error), remedy)]
     if revision is None:
         remedy = "The first start makes the tables, or now: python -m bot db upgrade"
         return [Finding("Database", Verdict.NOTE, f"{shown} is empty", remedy)]
@@ -203,19 +211,7 @@ async def _deletion_log(settings: Settings) -> list[Finding]:
 
 async def _worker(settings: Settings) -> list[Finding]:
     if settings.worker_url is None:
-        missing = [
-            name for name in ("torch", "transformers", "peft") if importlib.util.find_spec(name) is None
-        ]
-        if missing:
-            remedy = "pip install 'fanfabler[worker]', or set WORKER_URL to a worker elsewhere."
-            return [
-                Finding("Worker", Verdict.BAD, f"WORKER_URL is not set, and {missing[0]} is missing", remedy)
-            ]
-        preset = settings.preset or "the one that fits this machine"
-        return [
-            Finding("Worker", Verdict.GOOD, f"starts on this machine with the bot; preset: {preset}",
-                    "What each preset needs: python -m model models"),
-        ]  # fmt: skip
+        return [await asyncio.to_thread(_local_worker, settings.preset)]
     client = open_client(settings.worker_url, revealed(settings.worker_token))
     async with client:
         worker = OpenAIWorker(client, model=settings.worker_model)
@@ -228,6 +224,31 @@ async def _worker(settings: Settings) -> list[Finding]:
             return [Finding("Worker", Verdict.BAD, f"{without_login(settings.worker_url)}: {error}", remedy)]
     found = f"{info.model}, window of {info.window} tokens, {info.slots} answers at a time; it says {said.strip()!r}"
     return [Finding("Worker", Verdict.GOOD, found)]
+
+
+def _local_worker(chosen: str | None) -> Finding:
+    """Whether the worker that starts with the bot can do so: by what it looks at itself before it loads anything."""
+    remedy = (
+        "Mend that, or set WORKER_URL to a worker elsewhere. What each preset needs: python -m model models"
+    )
+    try:
+        worker = WorkerSettings(worker_token=None)  # the bot gives it one of its own
+        preset = load_preset(chosen or default_preset())
+        where: dict[str, Any] = {
+            "embedded_source": worker.embedded_model_path,
+            "cache": worker.fanfabler_cache,
+        }
+        # All memory counts as free: most of it may be taken by the worker of a bot that runs already.
+        machine = this_machine()
+        empty = replace(machine, free_ram=machine.ram, free_gpu_memory=machine.gpu_memory)
+        check(preset, **where, machine=empty)
+    except ModelError as error:
+        return Finding("Worker", Verdict.BAD, str(error), remedy)
+    except ValidationError as error:
+        faults = "; ".join(f"{str(fault['loc'][0]).upper()}: {fault['msg']}" for fault in error.errors())
+        return Finding("Worker", Verdict.BAD, faults, remedy)
+    found = f"starts on this machine with the bot; preset: {preset.name}, {weights_state(preset, **where)}"
+    return Finding("Worker", Verdict.GOOD, found, "What each preset needs: python -m model models")
 
 
 async def _trainer(settings: Settings) -> list[Finding]:

@@ -225,17 +225,14 @@ def _table(*headings: str, wrapped: Collection[str] = ()) -> Table:
 
 
 def _preset(options: argparse.Namespace, settings: WorkerSettings) -> Preset:
-    preset = load_preset(options.preset or settings.preset or _default_preset())
+    from model.preflight import default_preset
+
+    preset = load_preset(options.preset or settings.preset or default_preset())
     given = {name: getattr(options, name, None) for name in ("slots", "queue_limit")}
     engine = preset.engine.model_copy(
         update={name: value for name, value in given.items() if value is not None}
     )
     return preset.model_copy(update={"engine": engine})
-
-
-def _default_preset() -> str:
-    needed = (load_preset("llama3-8b").memory.gpu or 0) * GIB
-    return "llama3-8b" if this_machine().usable_gpu_memory >= needed else "embedded"
 
 
 def _check(preset: Preset, settings: WorkerSettings, *, random_weights: bool) -> None:

