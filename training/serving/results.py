@@ -55,8 +55,8 @@ def _install(folder: JobFolder, manifest: dict[str, object], job: Job, place: Pa
         raise StageFailed(
             f"{place} has been taken by another adapter in the meantime; the run is in {folder.run.path}"
         )
-    made = place.with_name(f".{place.name}")
-    shutil.rmtree(made, ignore_errors=True)
+    take_back(folder, place)
+    made = _scratch(place)
     made.parent.mkdir(parents=True, exist_ok=True)
     shutil.copytree(folder.run.adapter, made)
     if job.evaluate:
@@ -65,8 +65,23 @@ def _install(folder: JobFolder, manifest: dict[str, object], job: Job, place: Pa
     languages = [str(code) for code in manifest.get("languages", [])]  # type: ignore[attr-defined]
     write_papers(made, manifest, preset_for(job.recipe).base, languages)
     sync(made)
-    shutil.rmtree(place, ignore_errors=True)
     made.rename(place)
+
+
+def take_back(folder: JobFolder, place: Path) -> None:
+    """Remove what the run has put below the worker's folder, and nobody else's adapter of its name."""
+    manifest = _manifest(folder.run.path)
+    if manifest is None:
+        return
+    scratch = _scratch(place)
+    shutil.rmtree(scratch, ignore_errors=True)
+    if _manifest(place) == manifest:
+        place.rename(scratch)  # in one step, as half of it would be nobody's
+        shutil.rmtree(scratch, ignore_errors=True)
+
+
+def _scratch(place: Path) -> Path:
+    return place.with_name(f".{place.name}")
 
 
 def _manifest(place: Path) -> object:

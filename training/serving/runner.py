@@ -14,6 +14,7 @@ import shutil
 import signal
 import time
 from collections.abc import Coroutine, Mapping
+from pathlib import Path
 from typing import Any, TypeVar
 
 from model.server.threads import in_thread
@@ -25,7 +26,7 @@ from training.serving.jobs import Failure, Job, JobFolder, JobStore, Stage
 from training.serving.memory import WorkerMemory
 from training.serving.processes import StageProcess
 from training.serving.recipes import Experience, Experiences, epochs_of
-from training.serving.results import FIGURES, FROM_EVALUATION, FROM_RUN, ZIP
+from training.serving.results import FIGURES, FROM_EVALUATION, FROM_RUN, ZIP, take_back
 from training.serving.stage import failure_of, wait_for_others
 
 log = logging.getLogger("training.serving")
@@ -180,7 +181,7 @@ class Runner:
             job = self._jobs.change(job.id, status="running", started_at=int(time.time()))
             self._jobs.note(job, "The job has begun.")
         if job.begin_anew:
-            await in_thread(lambda: _remove_run(folder))
+            await in_thread(lambda: _remove_run(folder, self._place(job)))
             self._jobs.change(job.id, begin_anew=False)
         if self._memory.wanted:
             await self._take_memory(job)
@@ -309,15 +310,22 @@ class Runner:
         )
 
     def _clear(self, job: Job) -> None:
-        """Drop what an ended job needs no more: copies of rows, and the way to go on with a run that will not."""
+        """Drop what an ended job needs no more: copies of rows; of one that came to nothing the adapter, and the way to
+        go on with its run."""
         folder = self._jobs.folder(job)
         shutil.rmtree(folder.data, ignore_errors=True)
         if job.status != "succeeded":
+            take_back(folder, self._place(job))
             shutil.rmtree(folder.run.checkpoints, ignore_errors=True)
 
+    def _place(self, job: Job) -> Path:
+        """Where its adapter goes."""
+        return Path(self._environment["ADAPTERS_DIR"]) / job.name
 
-def _remove_run(folder: JobFolder) -> None:
+
+def _remove_run(folder: JobFolder, place: Path) -> None:
     wait_for_others(folder)
+    take_back(folder, place)
     for path in (folder.data, folder.run.path, folder.evaluation, folder.results):
         shutil.rmtree(path, ignore_errors=True)
 

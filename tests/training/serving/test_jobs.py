@@ -326,6 +326,41 @@ async def test_rows_that_were_removed_while_nobody_looked_are_not_trained_on(
     assert not copy.exists()
 
 
+@pytest.mark.parametrize("why", ["begun anew", "cancelled"])
+@pytest.mark.parametrize("own", [True, False])
+async def test_an_adapter_that_was_in_place_goes_with_its_run(
+    why: str, own: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def no_process(*_: Any) -> None:
+        raise ServingError("no process here")
+
+    monkeypatch.setattr(StageProcess, "start", no_process)
+    place, half = tmp_path / "adapters" / "mine", tmp_path / "adapters" / ".mine"
+    async with listening(tmp_path) as running:
+        job = await create(running, suffix="mine")
+        service = running.trainer.service
+        run = service.jobs.folder(service.jobs.change(job.id, status="running")).run
+        for folder, manifest in (
+            (place, '{"n": 1}' if own else '{"n": 2}'),
+            (half, "{}"),
+            (run.path, '{"n": 1}'),
+        ):
+            folder.mkdir(parents=True)
+            (folder / "manifest.json").write_text(manifest)
+        if why == "cancelled":
+            await running.client.fine_tuning.jobs.cancel(job.id)
+        else:
+            service.jobs.change(job.id, begin_anew=True)
+            following = asyncio.create_task(running.trainer.runner.run())
+            async with asyncio.timeout(10):
+                while not stored(running, job).ended:
+                    await asyncio.sleep(0.01)
+            following.cancel()
+            assert not run.path.exists()
+    assert place.exists() == (not own)
+    assert not half.exists()
+
+
 @pytest.mark.parametrize(
     ("before", "said"),
     [
