@@ -113,8 +113,19 @@ class ServiceBase:
 
 
 def require_open(conversation: Conversation) -> None:
-    """Raises `StoryClosed`, or `NoStoryHere` where its thread is gone."""
+    """Somebody wants something of a story that is held. Raises `StoryClosed`, or `NoStoryHere` where it is gone."""
+    come_back(conversation)
     if conversation.status == ConversationStatus.CLOSED:
         raise StoryClosed
     if conversation.status != ConversationStatus.OPEN:
         raise NoStoryHere
+
+
+def come_back(conversation: Conversation) -> None:
+    """Something is done in its thread, so a story that was lost is there after all: the bot was let in again. One whose
+    thread is another's by now stays lost, as does one without a last message: it could not be begun, or is removed for
+    its age."""
+    there = conversation.thread_id is not None and conversation.active_leaf_id is not None
+    if conversation.status == ConversationStatus.LOST and there:
+        closed = conversation.closed_at is not None
+        conversation.status = ConversationStatus.CLOSED if closed else ConversationStatus.OPEN

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from bot.conversations.base import ServiceBase
+from bot.conversations.base import ServiceBase, come_back
 from bot.conversations.errors import AlreadyAStory, NoStoryHere, StillWriting
 from bot.conversations.locales import locale_there
 from bot.conversations.repository import ConversationRepository
@@ -42,6 +42,17 @@ class Lifecycle(ServiceBase):
         """Whether a story is written in this thread."""
         async with self._database.reading() as session:
             conversation = await ConversationRepository(session).by_thread(thread_id)
+        return conversation is not None and conversation.status == ConversationStatus.OPEN
+
+    async def hears(self, thread_id: int) -> bool:
+        """Whether a story is written in this thread, in which somebody has just written."""
+        async with self._database.reading() as session:
+            conversation = await ConversationRepository(session).by_thread(thread_id)
+        if conversation is not None and conversation.status == ConversationStatus.LOST:
+            async with self._database.transaction() as session:
+                conversation = await ConversationRepository(session).by_thread(thread_id, lock=True)
+                if conversation is not None:
+                    come_back(conversation)
         return conversation is not None and conversation.status == ConversationStatus.OPEN
 
     async def locale_in(self, thread_id: int, member_id: int) -> str | None:

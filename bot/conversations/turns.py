@@ -120,6 +120,7 @@ class Turns(ServiceBase):
             conversation.status = ConversationStatus.LOST
             for message in await repository.branch(conversation.active_leaf_id):
                 message.discord_message_id = None  # a story may be begun from it once more
+            conversation.active_leaf_id = None  # and this one does not come back
 
     async def expect_room(self, thread_id: int, message_id: int, *, coming: int = 0) -> None:
         """Look whether there is room for the answer to a message, before anything is done for it, and behind so many

@@ -80,7 +80,7 @@ class ConversationStatus(enum.StrEnum):
 
     OPEN = "open"
     CLOSED = "closed"
-    LOST = "lost"  # its thread was deleted, or the bot was removed
+    LOST = "lost"  # its thread was deleted, or the bot was removed; it comes back where the bot does
 
 
 class Role(enum.StrEnum):

@@ -76,7 +76,7 @@ class ThreadListener(commands.Cog):
 
     async def _said(self, message: discord.Message) -> bool:
         """A message in a thread of ours. Returns whether it is ours, answered or not."""
-        if not await self._parts.conversations.holds(message.channel.id):
+        if not await self._parts.conversations.hears(message.channel.id):
             return False
         with self._in_line() as coming:
             if message.content:

@@ -6,8 +6,9 @@ from __future__ import annotations
 import asyncio
 
 import pytest
-from discord import Permissions
+from discord import Permissions, Thread
 
+from bot.discord.client import FanFabler
 from tests.discord_server import Channel
 
 from .conftest import Scene
@@ -157,6 +158,38 @@ async def test_a_story_is_changed_taken_back_closed_and_opened_again(stage: Stag
             lambda: not stage.own(thread)[-1].buttons, what="the note that it is open"
         )
         assert len(stage.engine.requests) == 3
+
+
+@pytest.mark.parametrize("visibility", ["public", "private"])
+async def test_a_story_goes_on_where_the_bot_is_let_in_again(
+    stage: Stage, scene: Scene, visibility: str
+) -> None:
+    stage.engine.script("One.", "Two.")
+    async with running(stage) as bot:
+        await stage.alice.slash(stage.channel, "story start", prompt="a dragon", visibility=visibility)
+        thread = await stage.discord.wait_for(lambda: stage.channel.threads[0], what="the thread")
+        await stage.finished(thread)
+        if visibility == "private":
+            inside = bot.get_channel(thread.id)
+            assert isinstance(inside, Thread)
+            await inside.leave()
+            bot.dispatch("thread_remove", inside)  # which this Discord tells nobody who is out already
+        else:
+            scene.guild.remove_bot()
+        await until_lost(bot)
+        if visibility == "public":
+            scene.guild.add_bot()
+        await stage.alice.send(thread, f"<@{bot.application_id}> and a castle")
+        await stage.finished(thread, 2)
+        assert texts(stage, thread) == ["One.", "Two."]
+        asked = [content for role, content in stage.engine.requests[-1].messages if role != "system"]
+        assert asked == ["a dragon", "One.", "and a castle"]
+
+
+async def until_lost(bot: FanFabler) -> None:
+    async with asyncio.timeout(10):
+        while await bot.parts.conversations.last_seen():
+            await asyncio.sleep(0.02)
 
 
 def texts(stage: Stage, thread: Channel) -> list[str]:

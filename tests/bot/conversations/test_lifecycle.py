@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 from sqlalchemy import select
 
+from bot.conversations.base import Queued
 from bot.conversations.errors import (
     AlreadyAStory,
     NoStoryHere,
@@ -14,7 +15,9 @@ from bot.conversations.errors import (
     StoryClosed,
 )
 from bot.database.connection import Database
-from bot.database.tables import Feedback, JobStatus
+from bot.database.tables import Conversation, ConversationStatus, Feedback, JobStatus, now
+from bot.privacy.erasure import Erasure
+from bot.privacy.subject import Subject
 from tests.bot.conversations.steps import (
     answered,
     at_its_follow_ups,
@@ -131,6 +134,78 @@ async def test_a_story_whose_thread_is_gone_cannot_be_opened_again(database: Dat
     for conversation_id in (first.conversation_id, 99_999):
         with pytest.raises(NoStoryHere):
             await service(database).reopen(conversation_id)
+
+
+@pytest.mark.parametrize("lose", ["thread", "guild"])
+async def test_a_lost_story_is_there_again_once_somebody_writes_in_its_thread(
+    database: Database, lose: str
+) -> None:
+    first = await answered(database, await begin(database, text="one"), "first")
+    await lost(database, first, lose)
+    assert not await service(database).holds(await thread_of(database, first))
+    assert await service(database).hears(await thread_of(database, first))
+    queued = await say(database, first, "two")
+    assert queued is not None
+    assert await branch(database, queued.answer_id) == ["one", "first", "two", ""]
+
+
+async def test_a_button_and_a_command_bring_a_lost_story_back_too(database: Database) -> None:
+    first = await answered(database, await begin(database))
+    thread = await thread_of(database, first)
+    await lost(database, first, "guild")
+    assert (await service(database).story_in(thread)).conversation_id == first.conversation_id
+    await lost(database, first, "thread")
+    await service(database).go_on(first.answer_id, 1, None)
+    assert await service(database).holds(thread)
+
+
+async def test_a_story_that_was_closed_when_it_was_lost_comes_back_closed(database: Database) -> None:
+    first = await answered(database, await begin(database))
+    thread = await thread_of(database, first)
+    await service(database).close(thread)
+    await lost(database, first, "thread")
+    assert not await service(database).hears(thread)
+    await service(database).reopen(first.conversation_id)
+    assert await service(database).holds(thread)
+
+
+async def test_a_lost_story_whose_thread_is_anothers_stays_lost(database: Database) -> None:
+    first = await answered(database, await begin(database))
+    thread = await thread_of(database, first)
+    await lost(database, first, "thread")
+    await service(database).begin(opening(), thread_id=thread)
+    with pytest.raises(NoStoryHere):
+        await service(database).go_on(first.answer_id, 1, None)
+
+
+async def test_a_story_that_could_not_be_begun_or_is_being_removed_does_not_come_back(
+    database: Database,
+) -> None:
+    given_up = await begin(database)
+    await service(database).abandon(given_up, "no permission")
+    assert not await service(database).hears(await thread_of(database, given_up))
+    old = await answered(database, await begin(database))
+    async with database.transaction() as session:  # as `retention` begins to remove it
+        row = await session.get_one(Conversation, old.conversation_id)
+        row.status, row.active_leaf_id = ConversationStatus.LOST, None
+    assert not await service(database).hears(await thread_of(database, old))
+
+
+async def test_a_lost_story_that_its_member_had_deleted_does_not_come_back(database: Database) -> None:
+    first = await answered(database, await begin(database, member=1))
+    thread = await thread_of(database, first)
+    await lost(database, first, "guild")
+    async with database.transaction() as session:
+        await Erasure(session, Subject.known(1, now()), take_down=False).run()
+    assert not await service(database).hears(thread)
+
+
+async def lost(database: Database, queued: Queued, what: str) -> None:
+    """The thread of a request's conversation, or its whole server."""
+    if what == "guild":
+        await service(database).lose_guild(10)
+    else:
+        await service(database).lose_thread(await thread_of(database, queued))
 
 
 async def test_where_no_story_is_written_there_is_nothing_to_steer(database: Database) -> None:
