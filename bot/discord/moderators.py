@@ -4,7 +4,9 @@ the server's owner. Who, where, when and why; never the text, which nobody has a
 from __future__ import annotations
 
 import logging
+from collections.abc import Awaitable
 
+import aiohttp
 import discord
 from discord.utils import format_dt
 
@@ -31,28 +33,37 @@ class ModeratorReports(Errands):
         """Report to the servers that this process is connected to."""
         for event in await self._reports.due():
             guild = self._client.get_guild(event.guild_id or 0)
-            if guild is not None and await self._tell(guild, event):
-                await self._reports.told(event.id)
+            if guild is None:
+                continue
+            try:
+                if await self._tell(guild, event):
+                    await self._reports.told(event.id)
+            except Exception:  # the other servers' moderators are still to be told
+                log.exception("could not report to the moderators of server %s", guild.id)
 
     async def _tell(self, guild: discord.Guild, event: ModerationEvent) -> bool:
         async with self._database.reading() as session:
             settings = await GuildRepository(session).settings(guild.id)
         text = report_text(words_for(guild.preferred_locale.value), guild, event)
-        receivers: list[discord.abc.Messageable] = []
-        if settings.moderator_channel_id is not None:
-            receivers.append(
-                self._client.get_partial_messageable(settings.moderator_channel_id, guild_id=guild.id)
-            )
-        if guild.owner_id is not None:
-            receivers.append(await self._client.fetch_user(guild.owner_id))
-        for receiver in receivers:
-            try:
-                await receiver.send(text, allowed_mentions=NOBODY)
-            except discord.HTTPException as error:
-                log.warning("could not tell the moderators of server %s: %s", guild.id, error)
-            else:
+        channel_id, owner_id = settings.moderator_channel_id, guild.owner_id
+        if channel_id is not None:
+            channel = self._client.get_partial_messageable(channel_id, guild_id=guild.id)
+            if await _told(guild, channel.send(text, allowed_mentions=NOBODY)):
                 return True
+        return owner_id is not None and await _told(guild, self._tell_owner(owner_id, text))
+
+    async def _tell_owner(self, owner_id: int, text: str) -> None:
+        owner = await self._client.fetch_user(owner_id)
+        await owner.send(text, allowed_mentions=NOBODY)
+
+
+async def _told(guild: discord.Guild, telling: Awaitable[object]) -> bool:
+    try:
+        await telling
+    except (discord.HTTPException, aiohttp.ClientError, OSError) as error:
+        log.warning("could not tell the moderators of server %s: %s", guild.id, error)
         return False
+    return True
 
 
 def report_text(words: Words, guild: discord.Guild, event: ModerationEvent) -> str:

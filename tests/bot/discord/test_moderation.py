@@ -11,7 +11,7 @@ import pytest
 from sqlalchemy import select
 
 from bot.database.connection import Database
-from bot.database.tables import Message, MessageStatus
+from bot.database.tables import Direction, Message, MessageStatus, ModerationEvent
 from model.engine.fake import FakeEngine
 from tests.bot.moderation.stub import service_at, stub_service
 from tests.bot.world import World, open_world
@@ -20,6 +20,7 @@ pytestmark = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 
 FLAGS = {"heron": ("sexual", "S12"), "anvil": ("sexual/minors", "S4")}
 OWNER, MEMBER = 0, 1
+NOBODY = 4_242_424_242
 
 
 @asynccontextmanager
@@ -102,6 +103,57 @@ async def test_without_a_channel_for_moderators_the_owner_is_told(database: Data
 
         await world.until(told)
         assert f"<@{world.members[MEMBER].id}>" in told()[0]
+
+
+async def test_an_owner_who_cannot_be_found_keeps_no_report_from_anybody(database: Database) -> None:
+    async with open_world(database, FakeEngine()) as world:
+        with_a_channel = world.bot.get_guild(world.channel.guild.id)
+        without = world.bot.get_guild(world.env.create_guild("Without a channel").id)
+        assert with_a_channel is not None
+        assert without is not None
+        with_a_channel.owner_id = without.owner_id = NOBODY
+        desk = world.channel.guild.create_text_channel("moderators")
+        await world.env.settle()
+        await world.members[OWNER].slash(world.channel, "admin settings moderators", channel=desk)
+        async with database.transaction() as session:
+            session.add_all([due(without.id), due(with_a_channel.id), due(without.id)])
+        await world.bot.parts.reports.do_due()
+        assert world.texts(desk.id)
+    async with database.reading() as session:
+        still = select(ModerationEvent.guild_id).where(ModerationEvent.report_due)
+        assert list(await session.scalars(still)) == [without.id] * 2
+
+
+async def test_a_report_that_breaks_keeps_no_other_back(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with open_world(database, FakeEngine()) as world:
+        other = world.bot.get_guild(world.env.create_guild("Other").id)
+        assert other is not None
+        desk = world.channel.guild.create_text_channel("moderators")
+        await world.env.settle()
+        await world.members[OWNER].slash(world.channel, "admin settings moderators", channel=desk)
+
+        async def breaks(_: int) -> discord.User:
+            raise RuntimeError
+
+        monkeypatch.setattr(world.bot, "fetch_user", breaks)
+        async with database.transaction() as session:
+            session.add_all([due(other.id), due(world.channel.guild.id)])
+        await world.bot.parts.reports.do_due()
+        assert world.texts(desk.id)
+
+
+def due(guild_id: int) -> ModerationEvent:
+    """A report that is still to be made."""
+    return ModerationEvent(
+        guild_id=guild_id,
+        channel_id=1,
+        member_id=2,
+        direction=Direction.INPUT,
+        categories=["sexual/minors"],
+        report_due=True,
+    )
 
 
 async def test_a_mature_story_begins_where_everything_is_there(database: Database) -> None:
