@@ -119,7 +119,10 @@ class Runner:
         self._jobs.note(job, failure.message, level="error")
 
     def _recover(self) -> None:
-        """See to the job that was under way when an earlier trainer ended."""
+        """See to the job that was under way when an earlier trainer ended, and to what it did not come to clear."""
+        for ended in self._jobs.all():
+            if ended.ended:
+                self._clear(ended)
         job = self._jobs.running()
         if job is None:
             return
