@@ -30,13 +30,13 @@ Auto = Literal["auto"]
 class Hyperparameters(BaseModel):
     """As OpenAI has them; `auto` leaves what the recipe says."""
 
-    model_config = ConfigDict(frozen=True, extra="ignore", strict=True)
+    model_config = ConfigDict(frozen=True, extra="ignore", strict=True, allow_inf_nan=False)
 
     n_epochs: Auto | int | float = "auto"
     """Times that all rows are trained on."""
     batch_size: Auto | int = "auto"
     """Rows (packs, where the recipe packs) of one step."""
-    learning_rate_multiplier: Auto | int | float = "auto"
+    learning_rate_multiplier: Auto | float = "auto"
     """Times the recipe's learning rate."""
 
 

@@ -73,6 +73,7 @@ def test_a_recipe_extends_another(tmp_path: Path) -> None:
         ("extends: tiny\nspeed: 3\n", "speed"),
         ("extends: tiny\nprompt_format: morse\n", "morse"),
         ("extends: tiny\nlearning_rate: fast\n", "learning_rate"),
+        ("extends: tiny\nlearning_rate: .inf\n", "finite"),
         ("extends: tiny\nbatch: 2\n", "pack"),
         ("extends: tiny\nloss: {tokens: all}\n", "share_prefix"),
         ("extends: bad\n", "itself"),

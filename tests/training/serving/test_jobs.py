@@ -131,6 +131,24 @@ async def test_what_cannot_be_done_is_refused_with_its_field(
         assert running.trainer.service.jobs.all() == []
 
 
+@pytest.mark.parametrize(
+    ("wanted", "param"),
+    [
+        ('{"learning_rate_multiplier": 1e999}', "hyperparameters.learning_rate_multiplier"),
+        ('{"learning_rate_multiplier": Infinity}', "hyperparameters.learning_rate_multiplier"),
+        ('{"learning_rate_multiplier": 1' + 400 * "0" + "}", "hyperparameters.learning_rate_multiplier"),
+        ('{"n_epochs": NaN}', "hyperparameters.n_epochs"),
+    ],
+)
+async def test_numbers_that_are_none_are_refused(wanted: str, param: str, tmp_path: Path) -> None:
+    asked = f'{{"model": "tiny", "training_file": "shipped", "hyperparameters": {wanted}}}'
+    async with listening(tmp_path) as running, aiohttp.ClientSession() as session:
+        async with session.post(f"{running.url}/v1/fine_tuning/jobs", data=asked) as response:
+            assert response.status == 400
+            assert (await response.json())["error"]["param"] == param
+        assert running.trainer.service.jobs.all() == []
+
+
 async def test_a_recipe_that_this_machine_cannot_run_says_why(tmp_path: Path) -> None:
     preset, recipe = tmp_path / "huge.yaml", tmp_path / "big.yaml"
     preset.write_text("extends: tiny\nmemory: {ram: 1000000}\n")
@@ -323,6 +341,19 @@ async def test_rows_that_were_removed_while_nobody_looked_are_not_trained_on(
         said = [event["message"] for event in service.jobs.events(service.jobs.get(job.id))]
     assert "Rows were removed that the job trains on; it begins again without them." in said
     assert said[-1] == "no process here"
+    assert not copy.exists()
+
+
+async def test_rows_of_a_job_that_ended_as_its_trainer_did_are_removed_by_the_next(tmp_path: Path) -> None:
+    async with listening(tmp_path) as running:
+        job = await create(running)
+        service = running.trainer.service
+        service.jobs.change(job.id, status="cancelled")
+        copy = service.jobs.folder(stored(running, job)).data
+        copy.mkdir()
+        following = asyncio.create_task(running.trainer.runner.run())
+        await asyncio.sleep(0)
+        following.cancel()
     assert not copy.exists()
 
 
