@@ -46,6 +46,8 @@ class ChangeListener(commands.Cog):
         if message.author.bot or not await self._parts.conversations.knows(message.id):
             return
         reading = await self._parts.reader.read(message, self._client.user)
+        if not reading.whole:
+            return  # better what was written before than the words without their file
         try:
             offer = await self._parts.conversations.edit(message.id, reading.text)
         except BotError as error:

@@ -23,10 +23,12 @@ _NAME_LIMIT = 60
 
 @dataclass(frozen=True)
 class Reading:
-    """A turn's text with the files in it, and the names of the files that were not read."""
+    """A turn's text with the files in it, and the names of the files that were not read; not `whole` where Discord did
+    not give out one that would have been."""
 
     text: str
     left_out: tuple[str, ...] = ()
+    whole: bool = True
 
 
 class Reader:
@@ -43,24 +45,22 @@ class Reader:
         """Words and the files that come with them, in their order, as long as they fit."""
         files: list[TextFile] = []
         left_out: list[str] = []
+        whole = True
         room = self._limit
         for attachment in attachments:
-            content = await self._content(attachment, room)
+            content = None
+            if attachment.size <= room and may_be_text(attachment.filename, attachment.content_type):
+                try:
+                    content = decode(await attachment.read(), attachment.content_type)
+                except (discord.HTTPException, aiohttp.ClientError, TimeoutError, OSError) as error:
+                    log.info("could not fetch an attachment: %s", error)
+                    whole = False
             if content is None:
                 left_out.append(attachment.filename)
             else:
                 room -= attachment.size
                 files.append(TextFile(attachment.filename, content))
-        return Reading(turn_with(text, files), tuple(left_out))
-
-    async def _content(self, attachment: discord.Attachment, room: int) -> str | None:
-        if attachment.size > room or not may_be_text(attachment.filename, attachment.content_type):
-            return None
-        try:
-            return decode(await attachment.read(), attachment.content_type)
-        except (discord.HTTPException, aiohttp.ClientError, TimeoutError, OSError) as error:
-            log.info("could not fetch an attachment: %s", error)
-            return None
+        return Reading(turn_with(text, files), tuple(left_out), whole)
 
     def apology(self, words: Words, reading: Reading) -> str:
         """One line about the files that were not read."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import aiohttp
 import discord
 import pytest
 from simcord import ChannelHandle
@@ -141,6 +142,33 @@ async def test_text_files_are_read_and_others_politely_left_out(database: Databa
         (line,) = [text for text in world.texts(thread) if "castle.png" in text]
         assert "up to 64 KB" in line
         assert "book.txt" in line
+
+
+async def test_an_edit_whose_file_cannot_be_fetched_changes_nothing(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with open_world(database, FakeEngine(replies=["First.", "Second.", "Third.", "Fourth."])) as world:
+        thread = await first_answer(world)
+        mine = await world.members[0].send(
+            world.handle(thread), "go on", attachments=[("plan.txt", b"Two castles.")]
+        )
+        await world.answered(thread, 2)
+
+        async def away(url: str) -> bytes:
+            raise aiohttp.ClientConnectionError(url)
+
+        with monkeypatch.context() as cdn:
+            cdn.setattr(world.bot.http, "get_from_cdn", away)
+            await world.members[0].edit(mine, "go on like this")
+            await world.env.settle()
+        await world.members[0].send(world.handle(thread), "more")
+        await world.answered(thread, 3)
+        assert asked(world)[2] == "go on\n\n[File: plan.txt]\nTwo castles.\n[End of file]"
+        await world.members[0].edit(mine, "go on like that")
+        await world.env.settle()
+        await world.members[0].send(world.handle(thread), "and more")
+        await world.answered(thread, 4)
+        assert asked(world)[2] == "go on like that\n\n[File: plan.txt]\nTwo castles.\n[End of file]"
 
 
 async def test_a_picture_alone_is_left_out_and_not_answered(database: Database) -> None:
