@@ -17,6 +17,10 @@ class StillWriting(BotError):
     """An answer is being written in this conversation."""
 
 
+class UnknownLanguage(BotError):
+    """None of the forty languages is called so."""
+
+
 class NoStoryHere(BotError):
     """No story is written in this channel or thread."""
 

@@ -11,16 +11,16 @@ from discord.app_commands import locale_str
 from discord.ext import commands
 
 from bot.canon import NothingFound
-from bot.conversations.errors import NoStoryHere, StoryClosed
+from bot.conversations.errors import NoStoryHere, StoryClosed, UnknownLanguage
 from bot.discord.canon_embed import canon_embed
 from bot.discord.paging import Pages
 from bot.discord.replies import NOBODY, deferred
 from bot.discord.story.access import steered_thread
-from bot.discord.story.languages import language_choices
+from bot.discord.story.languages import language_choices, named_language
 from bot.text.length import shorten
 from bot.text.safety import for_title
 from bot.words import Words, to_say, words_for
-from model.languages import find_language, language_for_locale
+from model.languages import language_for_locale
 from model.lookup_tag import MAX_TERM
 from model.wikipedia import Page
 
@@ -72,9 +72,13 @@ class CanonCog(commands.Cog):
         return pages
 
     async def _language(self, interaction: discord.Interaction, chosen: str | None) -> str:
-        """The language that was chosen, else the story's in whose thread we are, else the member's."""
-        if chosen and (named := find_language(chosen)) is not None:
-            return named.code
+        """The language that was chosen, else the story's in whose thread we are, else the member's.
+
+        Raises:
+            UnknownLanguage: what was chosen is none.
+        """
+        if chosen:
+            return named_language(chosen, words_for(str(interaction.locale))).code
         try:
             return (await self._parts.conversations.story_in(interaction.channel_id or 0)).language
         except (NoStoryHere, StoryClosed):
@@ -87,7 +91,10 @@ class CanonCog(commands.Cog):
     @canon.autocomplete("term")
     async def _terms(self, interaction: discord.Interaction, current: str) -> list[app_commands.Choice[str]]:
         chosen = getattr(interaction.namespace, "language", None)
-        language = await self._language(interaction, chosen if isinstance(chosen, str) else None)
+        try:
+            language = await self._language(interaction, chosen if isinstance(chosen, str) else None)
+        except UnknownLanguage:  # which is said when the command is sent
+            language = await self._language(interaction, None)
         return [
             app_commands.Choice(name=shorten(each.name, _CHOICE_LIMIT), value=each.term)
             for each in await self._parts.canon.suggest(current, language)
@@ -97,7 +104,7 @@ class CanonCog(commands.Cog):
     async def _languages(
         self, interaction: discord.Interaction, current: str
     ) -> list[app_commands.Choice[str]]:
-        return language_choices(current)
+        return language_choices(current, words_for(str(interaction.locale)))
 
 
 class CanonPages(Pages):

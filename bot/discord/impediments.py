@@ -24,6 +24,7 @@ from bot.conversations.errors import (
     NotTheLastAnswer,
     StillWriting,
     StoryClosed,
+    UnknownLanguage,
 )
 from bot.conversations.lookups import AlreadyInContext
 from bot.discord.errors import NoThreadsHere, ThreadLocked
@@ -39,6 +40,7 @@ _TEXTS: dict[type[Exception], Callable[[Words], str]] = {
     ),
     StillWriting: lambda words: words.say("I am still writing. Stop me first, or wait a moment."),
     NoStoryHere: lambda words: words.say("There is no story in this channel. Use this in a story's thread."),
+    UnknownLanguage: lambda words: words.say("I do not know that language. Choose one from the list."),
     StoryClosed: lambda words: words.say(
         "This story is closed. «Open again» under the note that says so goes on with it."
     ),

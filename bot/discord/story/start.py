@@ -19,11 +19,10 @@ from bot.discord.opening import language_of, quoted, title_from
 from bot.discord.places import age_restricted, place_ids, role_ids
 from bot.discord.reading import Reading
 from bot.discord.replies import NOBODY, deferred, reply_error, whisper
-from bot.discord.story.languages import language_choices
+from bot.discord.story.languages import language_choices, named_language
 from bot.discord.story.rating import RATING_CHOICES
 from bot.text.safety import for_title
 from bot.words import Words, to_say, words_for
-from model.languages import find_language
 
 if TYPE_CHECKING:
     from bot.discord.client import Parts
@@ -157,11 +156,11 @@ class StartCommands(commands.Cog):
     async def _languages(
         self, interaction: discord.Interaction, current: str
     ) -> list[app_commands.Choice[str]]:
-        return language_choices(current)
+        return language_choices(current, words_for(str(interaction.locale)))
 
     def _opening(self, interaction: discord.Interaction, asked: Asked, text: str) -> Opening:
-        chosen = find_language(asked.language) if asked.language else None
         locale = str(interaction.locale)
+        chosen = named_language(asked.language, words_for(locale)) if asked.language else None
         place = asked.here.id if asked.here else place_for(interaction.channel, private=asked.private)
         return Opening(
             guild_id=interaction.guild_id,

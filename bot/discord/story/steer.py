@@ -20,10 +20,10 @@ from bot.discord.notices import branch_notice, mark, show_branch, show_taken_bac
 from bot.discord.places import role_ids
 from bot.discord.presses import require_writer
 from bot.discord.replies import NOBODY, deferred, whisper
-from bot.discord.story.languages import language_choices
+from bot.discord.story.languages import language_choices, named_language
 from bot.text.safety import for_title
 from bot.words import to_say, words_for, words_in
-from model.languages import LANGUAGES, find_language
+from model.languages import LANGUAGES
 
 if TYPE_CHECKING:
     from bot.discord.client import FanFabler, Parts
@@ -156,13 +156,7 @@ class SteerCommands(commands.Cog):
             words = words_for(str(interaction.locale))
             await whisper(interaction, words.say("This story is written in {language}.", language=name))
             return
-        language = find_language(code) or next(
-            (LANGUAGES[choice.value] for choice in language_choices(code)), None
-        )
-        if language is None:
-            words = words_for(str(interaction.locale))
-            await whisper(interaction, words.say("I do not know that language. Choose one from the list."))
-            return
+        language = named_language(code, words_for(str(interaction.locale)))
         await deferred(interaction, self._set_language(interaction, language.code), ephemeral=False)
         text = words_in(language.code).say(
             "From the next answer on, I write in {language} here.", language=language.own_name
@@ -174,7 +168,7 @@ class SteerCommands(commands.Cog):
 
     @language.autocomplete("code")
     async def _codes(self, interaction: discord.Interaction, current: str) -> list[app_commands.Choice[str]]:
-        return language_choices(current)
+        return language_choices(current, words_for(str(interaction.locale)))
 
     @app_commands.command(
         name=locale_str(to_say("close")),
