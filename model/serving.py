@@ -171,19 +171,17 @@ class ModelHost:
         from model.engine.codec import line_breaks
         from model.engine.continuous import ContinuousEngine
 
-        size = self._size
-        if self._gpu_share is not None:
-            size = replace(size, max_memory_percent=min(0.95, self._gpu_share / max(1, free_gpu_memory())))
         return ContinuousEngine(
             network,
-            size,
+            self._size,
             context_length=self._preset.context_length,
             name=name,
             line_breaks=line_breaks(self._tokenizer),
         )
 
     def _divide_memory(self) -> None:
-        from model.engine.sizing import CacheShape, engines_that_fit, gpu_share, size_engine
+        from model.engine.continuous import free_gpu_memory
+        from model.engine.sizing import CacheShape, engines_that_fit, size_engine
 
         preset, on_gpu = self._preset, self._loaded is not None and self._loaded.on_gpu
         shape = CacheShape.of(self._base.config.get_text_config(), self._base.dtype.itemsize)
@@ -196,7 +194,6 @@ class ModelHost:
         if fit < wanted:
             log.warning("there is memory for the KV caches of %d models at once, not of %d", fit, wanted)
         self._at_once = max(fit, needed)
-        self._gpu_share = gpu_share(preset.engine, memory, self._at_once) if on_gpu else None
         self._size = size_engine(
             preset.engine,
             shape,
@@ -210,15 +207,6 @@ class ModelHost:
 def served_models(loaded: LoadedModel) -> list[ServedModel]:
     """The models to begin with of one that is loaded already. Raises `CannotRun`, `AdapterRefused`."""
     return ModelHost(lambda: loaded).first()
-
-
-def free_gpu_memory() -> int:
-    """Bytes of the first GPU that torch has not taken; transformers sizes its caches by the same figure."""
-    import torch
-
-    free, total = torch.cuda.mem_get_info()
-    taken = max(torch.cuda.memory_reserved(), torch.cuda.memory_allocated())
-    return min(int(total) - taken, int(free) + torch.cuda.memory_reserved() - torch.cuda.memory_allocated())
 
 
 def _network(engine: Engine) -> Any:

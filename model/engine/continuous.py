@@ -212,7 +212,7 @@ class ContinuousEngine:
                 block_size=size.block_size,
                 num_blocks=size.num_blocks,
                 max_batch_tokens=size.max_batch_tokens,
-                max_memory_percent=size.max_memory_percent,
+                max_memory_percent=size.memory_percent(free_gpu_memory),
                 max_requests_per_batch=size.slots,
                 allow_block_sharing=size.prefix_sharing,
                 use_cuda_graph=False,
@@ -315,3 +315,12 @@ class _Inbox:
         self.finished = True
         stopped = bool(tokens) and tokens[-1] in self._request.stop_token_ids
         return Step(tokens, "stop" if stopped else "length")
+
+
+def free_gpu_memory() -> int:
+    """Bytes of the first GPU that torch has not taken; transformers sizes its caches by the same figure."""
+    import torch
+
+    free, total = torch.cuda.mem_get_info()
+    taken = max(torch.cuda.memory_reserved(), torch.cuda.memory_allocated())
+    return min(int(total) - taken, int(free) + torch.cuda.memory_reserved() - torch.cuda.memory_allocated())

@@ -7,6 +7,7 @@ only; the machine is looked at by whoever calls.
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,6 +21,8 @@ _CPU_SHARE = 0.25
 """Of the memory that is free on a CPU, what the cache may take."""
 _GPU_SHARE = 0.8
 """Of the memory that is free on a GPU, what the caches and the engines' other tensors may take."""
+_MOST = 0.95
+"""Of the memory that is free on a GPU, what one engine may take."""
 _READ_AGAIN = 2
 """transformers reckons with a step that reads a whole cache of full-length requests into a copy."""
 
@@ -36,6 +39,14 @@ class EngineSize:
     max_memory_percent: float | None
     prefix_sharing: bool
     attend_by_request: bool
+    gpu_memory: int | None = None
+    """Bytes of the GPU for this engine's cache and other tensors; goes before `max_memory_percent`."""
+
+    def memory_percent(self, free_gpu_memory: Callable[[], int]) -> float | None:
+        """The share that transformers is to take of what is free on the GPU when the engine starts."""
+        if self.gpu_memory is None:
+            return self.max_memory_percent
+        return min(_MOST, self.gpu_memory / max(1, free_gpu_memory()))
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +109,7 @@ def size_engine(
     free_memory: int,
     engines: int = 1,
 ) -> EngineSize:
-    """Fill in what the preset leaves open. `free_memory`: bytes, on a CPU; `engines` share the memory evenly.
+    """Fill in what the preset leaves open. `free_memory`: bytes, of the GPU or of the CPU; `engines` share them evenly.
 
     Raises `CannotRun` where the cache could not hold one request of full length.
     """
@@ -124,12 +135,10 @@ def size_engine(
         max_memory_percent=options.max_memory_percent,
         prefix_sharing=options.prefix_sharing,
         attend_by_request=not on_gpu if options.attention is None else options.attention == "by-request",
+        gpu_memory=int(free_memory * (options.max_memory_percent or _GPU_SHARE)) // engines
+        if on_gpu
+        else None,
     )
-
-
-def gpu_share(options: EngineOptions, free_memory: int, engines: int) -> int:
-    """Bytes of a GPU's free memory for each of so many engines."""
-    return int(free_memory * (options.max_memory_percent or _GPU_SHARE)) // engines
 
 
 def _block_size(*, on_gpu: bool) -> int:

@@ -203,6 +203,17 @@ async def test_a_cache_that_holds_no_whole_request_is_refused_at_the_start():
             pass
 
 
+async def test_the_gpu_is_measured_when_an_engine_starts(monkeypatch: pytest.MonkeyPatch):
+    free = iter((8 * 2**30, 4 * 2**30))
+    monkeypatch.setattr("model.engine.continuous.free_gpu_memory", lambda: next(free))
+    async with (
+        running(loaded("tiny"), gpu_memory=2**30) as first,
+        running(loaded("tiny"), gpu_memory=2**30) as second,
+    ):
+        configs = [engine._manager.batch_processor.cb_config for engine in (first, second)]
+    assert [config.max_memory_percent for config in configs] == [1 / 8, 1 / 4]
+
+
 async def test_closing_ends_what_still_runs():
     async with running(loaded("tiny")) as engine:
         task = asyncio.create_task(generate(engine, PROMPTS[0], max_tokens=900))

@@ -128,3 +128,17 @@ def test_a_cache_too_small_for_one_request_is_refused():
 def test_on_a_gpu_the_cache_is_left_to_be_measured():
     size = size_engine(EngineOptions(), shape_of_gemma(), 4096, on_gpu=True, free_memory=0)
     assert (size.num_blocks, size.max_batch_tokens, size.slots) == (None, None, 64)
+
+
+def test_engines_of_a_gpu_get_the_same_however_many_have_started_before():
+    free = 20 * 2**30
+    size = size_engine(EngineOptions(), shape_of_gemma(), 4096, on_gpu=True, free_memory=free, engines=4)
+    assert size.gpu_memory == free // 5
+    for started in range(4):
+        left = free - started * size.gpu_memory
+        assert size.memory_percent(lambda: left) * left == pytest.approx(size.gpu_memory)  # noqa: B023
+    assert size.memory_percent(lambda: 2**30) == 0.95
+    on_cpu = size_engine(
+        EngineOptions(max_memory_percent=0.5), shape_of_gemma(), 4096, on_gpu=False, free_memory=free
+    )
+    assert on_cpu.memory_percent(lambda: 0) == 0.5
