@@ -36,7 +36,5 @@ def canon_embed(note: CanonNote | Page, words: Words) -> discord.Embed:
         else:
             footer = words.say("Wikipedia ({language}), CC BY-SA 4.0", language=name)
     else:
-        footer = words.say(
-            "Wikipedia is out of reach. This is one of FanFabler's bundled notes, CC BY-SA 4.0"
-        )
+        footer = words.say("This is one of FanFabler's bundled notes, CC BY-SA 4.0")
     return embed.set_footer(text=footer)

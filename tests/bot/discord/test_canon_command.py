@@ -81,6 +81,17 @@ async def test_without_a_network_the_bundled_notes_answer(database: Database) ->
         assert nothing.ephemeral
 
 
+async def test_a_bundled_note_says_nothing_of_a_wikipedia_that_answered(
+    database: Database, stand_in: StandIn
+) -> None:
+    stand_in.answer = answering(pages())
+    async with open_world(database, FakeEngine(), wikipedia_url=stand_in.url_template) as world:
+        result = await world.members[0].slash(world.channel, "canon", term="Pride and Prejudice")
+        footer = str((await shown(world, result)).footer.text)
+        assert footer == "This is one of FanFabler's bundled notes, CC BY-SA 4.0"
+        assert stand_in.requests
+
+
 async def test_pages_are_turned_by_who_asked_and_for_a_while_only(
     database: Database, stand_in: StandIn, monkeypatch: pytest.MonkeyPatch
 ) -> None:
