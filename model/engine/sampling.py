@@ -240,7 +240,8 @@ def _draw_likely(logits: torch.Tensor, states: list[SamplingState]) -> torch.Ten
             total = torch.where(limit < vocabulary, total, whole)
         shares = (values - total).exp().masked_fill(~kept, 0).double()
         top_p = _column([state.sampling.top_p for state in states], shares)
-        if bool(((shares.sum(-1, keepdim=True) >= top_p) | (limit < vocabulary)).all()):
+        # What is no number is never enough, and is not to cost the others their time.
+        if not bool(((shares.sum(-1, keepdim=True) < top_p) & (limit >= vocabulary)).any()):
             break
         # So flat a distribution that the candidates do not make up top-p: look at more of them.
     before = shares.cumsum(-1) - shares

@@ -100,6 +100,7 @@ async def test_what_changes_nothing_is_accepted(serve: Serve, http: aiohttp.Clie
         ({"messages": [{"role": "user"}]}, "messages.0.content", "required"),
         (b'{"messages": [{"role": "user", "content": "\\ud83d"}]}', "messages.0.content", "surrogate"),
         (b'{"messages": [{"role": "user", "content": "x"}], "temperature": NaN}', "temperature", "2"),
+        ({"messages": HELLO, "repetition_penalty": 1e-300}, "repetition_penalty", "0.01"),
         (
             {"messages": HELLO, "continue_final_message": True},
             "continue_final_message",

@@ -18,6 +18,7 @@ from transformers import (
     TopPLogitsWarper,
 )
 
+from model.engine import sampling as choosing
 from model.engine.base import Sampling
 from model.engine.sampling import Repeats, SamplingState, draw, penalise, penalise_repeats, top
 
@@ -86,6 +87,17 @@ def test_each_row_of_a_batch_is_drawn_as_if_it_were_alone():
     together = draw(rows.clone(), [SamplingState(sampling, 0) for sampling in samplings])
     alone = [draw(rows[[row]].clone(), [SamplingState(samplings[row], 0)])[0] for row in range(4)]
     assert together.tolist() == [int(token) for token in alone]
+
+
+def test_a_row_that_is_no_numbers_has_no_more_looked_at_for_the_others(monkeypatch: pytest.MonkeyPatch):
+    widths = []
+    monkeypatch.setattr(choosing, "top", lambda row, count: widths.append(count) or top(row, count))
+    rows = logits(2, 40_000)
+    rows[0] = torch.nan
+    states = [SamplingState(Sampling(top_p=0.5, seed=seed), 0) for seed in (1, 2)]
+    drawn = draw(rows, states)
+    assert widths == [512]
+    assert drawn[1] == draw(rows[1:], states[1:])[0]
 
 
 def test_a_seed_repeats_an_answer_and_its_positions_differ():
