@@ -229,13 +229,13 @@ class Turns(ServiceBase):
         return await go_to(session, conversation, target)
 
     async def last_seen(self) -> list[tuple[int, int]]:
-        """The open threads with the id of the newest message known of each."""
+        """The open threads with the id of the message up to which each is known."""
         async with self._database.transaction() as session:
             rows = await ConversationRepository(session).open_threads()
             return [(row.thread_id, row.last_seen_id or row.thread_id) for row in rows if row.thread_id]
 
     async def note_seen(self, thread_id: int, message_id: int) -> None:
-        """A message was refused, and its writer told so: reading up must not find it again."""
+        """Reading up must not find this message again: it was refused, and its writer told so, or has been read."""
         async with self._database.transaction() as session:
             conversation = await ConversationRepository(session).by_thread(thread_id, lock=True)
             if conversation is not None:

@@ -183,19 +183,26 @@ class ThreadListener(commands.Cog):
         async with self._catching_up:
             for thread_id, last_seen in await self._parts.conversations.last_seen():
                 thread = self._client.get_channel(thread_id)
-                if not isinstance(thread, discord.Thread) or (thread.last_message_id or 0) <= last_seen:
-                    continue
-                try:
-                    after = discord.Object(last_seen)
-                    async with self._parts.pace.beside(str(thread_id)):
-                        history = thread.history(limit=_CATCH_UP, after=after, oldest_first=True)
-                        missed = [message async for message in history]
-                    for message in missed:
-                        await self.on_message(message)
-                except discord.HTTPException as error:
-                    log.info("could not read up on thread %s: %s", thread_id, error)
-                except Exception:  # the other threads are still to be read
-                    log.exception("could not read up on thread %s", thread_id)
+                if isinstance(thread, discord.Thread) and (thread.last_message_id or 0) > last_seen:
+                    await self._read_up(thread, last_seen)
+
+    async def _read_up(self, thread: discord.Thread, last_seen: int) -> None:
+        """The last message is mostly our own answer. That it is there does not say that we heard what members wrote
+        before it, so the thread is read; that it was is noted, for the next connection."""
+        newest = thread.last_message_id or 0
+        try:
+            after = discord.Object(last_seen)
+            async with self._parts.pace.beside(str(thread.id)):
+                history = thread.history(limit=_CATCH_UP, after=after, oldest_first=True)
+                missed = [message async for message in history]
+            for message in missed:
+                await self.on_message(message)
+            if len(missed) < _CATCH_UP:
+                await self._parts.conversations.note_seen(thread.id, newest)
+        except discord.HTTPException as error:
+            log.info("could not read up on thread %s: %s", thread.id, error)
+        except Exception:  # the other threads are still to be read
+            log.exception("could not read up on thread %s", thread.id)
 
     @commands.Cog.listener()
     @persisting(EVENT_PATIENCE)

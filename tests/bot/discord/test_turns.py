@@ -10,6 +10,7 @@ from sqlalchemy import select
 
 from bot.database.connection import Database
 from bot.database.tables import Conversation
+from bot.discord.threads import ThreadListener
 from model.engine.fake import FakeEngine
 from tests.bot.world import World, open_world
 
@@ -310,3 +311,48 @@ async def test_what_was_edited_and_deleted_while_the_bot_was_away_is_found_befor
         await members.send(world.handle(thread), "go on")
         await world.answered(thread, 4)
         assert asked(world) == ["a dragon", "First.\n\nSecond.", "a cat called Felix", "Third.", "go on"]
+
+
+def readings(world: World, thread: int) -> int:
+    """How often the thread's history was asked for."""
+    path = f"/channels/{thread}/messages"
+    return sum(entry.method == "GET" and entry.path == path for entry in world.env.http_requests)
+
+
+async def test_a_thread_that_was_read_up_on_is_read_again_only_once_something_came(
+    database: Database,
+) -> None:
+    async with open_world(database, FakeEngine(replies=["First.", "Second."])) as world:
+        thread = await first_answer(world)
+        listener = world.bot.get_cog("ThreadListener")
+        assert isinstance(listener, ThreadListener)
+        await listener.on_ready()
+        before = readings(world, thread)
+        await listener.on_ready()
+        await listener.on_resumed()
+        assert readings(world, thread) == before, "the last message is the bot's answer"
+        await world.bot.remove_cog("ThreadListener")
+        await world.members[0].send(world.handle(thread), "are you there?")
+        await world.env.settle()
+        await world.bot.add_cog(listener)
+        await listener.on_ready()
+        await world.answered(thread, 2)
+        assert asked(world)[-1] == "are you there?"
+
+
+async def test_what_was_missed_is_found_where_the_bot_has_posted_more_since(database: Database) -> None:
+    long = " ".join(f"Sentence number {n} of a long story." for n in range(70))
+    engine = FakeEngine(replies=[long, "Second."], tokens_per_second=200)
+    async with open_world(database, engine, max_answer_tokens=2000) as world:
+        thread = await world.start_story("a long one")
+        await world.until(lambda: any("Sentence" in text for text in world.texts(thread)))
+        listener = world.bot.get_cog("ThreadListener")
+        assert isinstance(listener, ThreadListener)
+        await world.bot.remove_cog("ThreadListener")
+        missed = await world.members[0].send(world.handle(thread), "and then?")
+        last = (await world.answered(thread))[-1]
+        assert last.id > missed.id
+        await world.bot.add_cog(listener)
+        await listener.on_ready()
+        await world.answered(thread, 2)
+        assert asked(world)[-1] == "and then?"
