@@ -123,9 +123,10 @@ class EngineOptions(_Frozen):
     max_memory_percent: float | None = Field(default=None, gt=0, le=0.95)
     """Share of the free GPU memory that the cache takes."""
     prefix_sharing: bool = True
-    """Prompts that begin alike have that once in the cache. A step reads no more tokens than the cache has room for, and
-    what is shared counts for each request that shares it: the youngest may come to a halt while blocks are free, until
-    older ones end. More `num_blocks` help, or fewer `slots`. Layers with a sliding window leave room enough."""
+    """Prompts that begin alike have that once in the cache. A step reads no more tokens than the cache has room for,
+    and what is shared counts for each request that shares it: the youngest may come to a halt while blocks are free,
+    until older ones end. More `num_blocks` help, or fewer `slots`. Models with sliding windows have more
+    room for reading."""
     attention: Literal["by-request", "transformers"] | None = None
     """`by-request`: ours, see `model.engine.attention`. `transformers`: flash attention where it is installed, else
     torch's with a mask over all requests. By request on a CPU, transformers' on a GPU."""
