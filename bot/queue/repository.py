@@ -246,11 +246,10 @@ class JobQueue:
 
     def put_back(self, job: Job, *, after: float = 0.0, fault: bool = True, away: bool = False) -> bool:
         """Queue the job again, `after` seconds at the earliest. False where it was put back too often for a fault, or
-        where the worker has been `away` for too long."""
-        if away:
-            job.away_since = job.away_since or now()
-            if now() - job.away_since > PATIENCE:
-                return False
+        where the worker has been `away` for too long; one that only sleeps meanwhile was not."""
+        job.away_since = (job.away_since or now()) if away else None
+        if job.away_since is not None and now() - job.away_since > PATIENCE:
+            return False
         if fault and job.attempts >= MAX_ATTEMPTS:
             return False
         if not fault:

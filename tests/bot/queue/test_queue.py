@@ -16,7 +16,7 @@ from bot.database.connection import Database, open_database
 from bot.database.tables import Job, JobStatus, now
 from bot.errors import QueueFull, TooManyWaiting
 from bot.limits.concurrency import overfills_member
-from bot.queue.repository import MAX_ATTEMPTS, JobQueue, Limits, is_dead, new_owner, place_of
+from bot.queue.repository import MAX_ATTEMPTS, PATIENCE, JobQueue, Limits, is_dead, new_owner, place_of
 from tests.bot.conversations.steps import at_its_follow_ups
 from tests.bot.rows import LIMITS, begin, job, service
 
@@ -289,6 +289,20 @@ async def test_a_job_put_back_rests_and_then_runs(database: Database) -> None:
     again = await claim(database)
     assert again is not None
     assert again.attempts == 1, "waiting for a worker that is away is nobody's fault"
+
+
+async def test_a_worker_is_away_for_too_long_only_where_it_is_without_a_break(database: Database) -> None:
+    await begin(database)
+    running = await claim(database)
+    assert running is not None
+    async with database.transaction() as session:
+        queue = JobQueue(session, LIMITS)
+        owned = await queue.owned(running)
+        assert owned is not None
+        owned.away_since = now() - 2 * PATIENCE
+        assert not queue.put_back(owned, fault=False, away=True)
+        assert queue.put_back(owned, fault=False), "it sleeps, which is waited for"
+        assert queue.put_back(owned, fault=False, away=True)
 
 
 async def test_places_are_counted_by_rounds(database: Database) -> None:
