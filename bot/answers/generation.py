@@ -83,12 +83,11 @@ class Draft:
             piece.fingerprint or self.last.fingerprint,
         )
 
-    def cut(self, length: int) -> None:
-        """Forget all but the first so many characters of the raw text."""
-        kept = self.raw[:length]
-        if kept != self.raw:
+    def go_back_to(self, raw: str) -> None:
+        """This, an earlier state of the raw text, is all there is of it."""
+        if raw != self.raw:
             self._filter, self.raw, self.shown = TagFilter(self._language), "", ""
-            self._add(kept)
+            self._add(raw)
 
     def finish(self) -> Outcome:
         """Nothing more comes."""
@@ -137,7 +136,14 @@ class Generator:
         question = _question(work)
         draft = Draft(work.conversation.language, begun, question, settled=work.job.kind == JobKind.CONTINUE)
         presenter = Presenter(scene, self._pace, lambda raw: self._store.save_text(work, raw), shown)
-        clearance = Clearance(self._guard, work.conversation.rating, question, presenter.offer)
+        clearance = Clearance(
+            self._guard, work.conversation.rating, question, presenter.offer, cleared=len(begun)
+        )
+
+        def kept() -> str:
+            """What stays where nothing more comes; what was there before, as long as nothing new is cleared."""
+            return draft.raw[: clearance.cleared] if clearance.cleared > len(begun) else work.answer.content
+
         can_begin_anew = not work.answer.language_retries
         reading = asyncio.create_task(
             self._read(generation, draft, clearance, shown, watched=can_begin_anew), name="read"
@@ -155,7 +161,7 @@ class Generator:
                 task.cancel()
             await asyncio.gather(reading, checking, return_exceptions=True)
             if stopping in done:
-                draft.cut(clearance.cleared)
+                draft.go_back_to(kept())
             else:
                 await clearance.finish(draft.raw)
             # What is being sent to Discord just now is let through: whether a cut-off request arrived, nobody knows.
@@ -165,8 +171,10 @@ class Generator:
             reading.cancel()
             presenter.end()
             await asyncio.wait({showing}, timeout=_LAST_SECONDS)
-            with suppress(Exception):
-                await self._store.save_text(work, draft.raw[: clearance.cleared])
+            # A worker that gave nothing is as far away as before: only text that is new says that it is back.
+            if (text := kept()) != work.answer.content:
+                with suppress(Exception):
+                    await self._store.save_text(work, text)
             raise
         finally:
             for task in tasks:
@@ -219,7 +227,8 @@ class Generator:
                 draft.take(piece)
                 if watched and draft.certainly_wrong:
                     return
-                clearance.offer(draft.raw, draft.shown)
+                if piece.text:  # the first one may only say who speaks
+                    clearance.offer(draft.raw, draft.shown)
                 if shown.is_set() and time.monotonic() - asked > _CAME_LATE:
                     await asyncio.sleep(_GATHERING)
                 asked = time.monotonic()

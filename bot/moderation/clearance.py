@@ -20,16 +20,25 @@ _LONGEST_WAIT = 400
 
 class Clearance:
     """Takes an answer as it grows and hands on what is cleared of it; all of it where there is no moderation service.
-    What may be shown is always the beginning of the raw text, so one length says how much of either is cleared."""
+    What may be shown is always the beginning of the raw text, so one length says how much of either is cleared; of an
+    answer that is gone on with, so much was before."""
 
-    def __init__(self, guard: Guard, rating: Rating, question: str, show: Callable[[str, str], None]) -> None:
+    def __init__(
+        self,
+        guard: Guard,
+        rating: Rating,
+        question: str,
+        show: Callable[[str, str], None],
+        *,
+        cleared: int = 0,
+    ) -> None:
         self._guard = guard
         self._rating = rating
         self._question = question
         self._show = show
         self._shown = ""
         self._news = asyncio.Event()
-        self.cleared = 0
+        self.cleared = cleared
 
     def offer(self, raw: str, shown: str) -> None:
         """The answer so far: as the model said it, and what of it may be shown once it is cleared."""

@@ -25,6 +25,7 @@ from bot.database.tables import (
     Rating,
     now,
 )
+from bot.queue.repository import PATIENCE
 from model.engine.fake import FakeEngine
 from tests.bot.answers.writing import Desk, desk
 from tests.bot.moderation.stub import StubService, service_at, stub_service
@@ -151,6 +152,19 @@ async def test_while_the_service_is_away_a_mature_story_waits_and_shows_nothing(
             await session.execute(update(Job).values(not_before=now() - timedelta(seconds=1)))
         assert (await write(writing)).status == JobStatus.DONE
         assert (await answer(database, waiting.answer_id)).content == HARMLESS
+
+
+async def test_a_service_that_is_away_for_too_long_is_an_end_with_words(database: Database) -> None:
+    engine = FakeEngine(replies=[HARMLESS, HARMLESS])
+    async with checked(database, engine, away=True) as (writing, _):
+        await mature(database)
+        await write(writing)
+        async with database.transaction() as session:
+            long_ago = now() - PATIENCE - timedelta(seconds=1)
+            await session.execute(update(Job).values(not_before=None, away_since=long_ago))
+        failed = await write(writing)
+        assert failed.status == JobStatus.FAILED
+        assert "cannot check what I write" in writing.stage.scenes[failed.answer_id].shown[-1][0]
 
 
 async def test_a_mature_story_bears_more_and_says_so_in_its_prompt(database: Database) -> None:

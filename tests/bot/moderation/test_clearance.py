@@ -87,6 +87,27 @@ async def test_what_is_flagged_is_never_shown(database: Database) -> None:
     assert not any("heron" in each for each in shown)
 
 
+async def test_of_an_answer_that_is_gone_on_with_nothing_less_than_there_was_is_shown(
+    database: Database,
+) -> None:
+    shown: list[str] = []
+    begun = "A gull came over the harbour. It was whi"
+    async with stub_service(flags=FLAGS) as stub, service_at(stub) as service:
+        clearance = Clearance(
+            Guard(database, service), Rating.TEEN, "", lambda _, text: shown.append(text), cleared=len(begun)
+        )
+        running = asyncio.create_task(clearance.run())
+        clearance.offer(begun, begun)
+        await asyncio.sleep(0.1)
+        assert (shown, clearance.cleared) == ([], len(begun))
+        clearance.offer(f"{begun}te. Then", f"{begun}te. Then")
+        await until(shown, f"{begun}te.")
+        assert shown == [f"{begun}te."]
+        clearance.offer(f"{begun}te. Then a heron. It", f"{begun}te. Then a heron. It")
+        with pytest.raises(OutputBlocked):
+            await asyncio.wait_for(running, 5)
+
+
 async def test_the_rest_is_judged_with_the_look_up_that_nobody_sees(database: Database) -> None:
     shown: list[str] = []
     async with stub_service(flags=FLAGS) as stub, clearing(database, stub, shown) as clearance:
