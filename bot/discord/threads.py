@@ -197,7 +197,8 @@ class ThreadListener(commands.Cog):
                 missed = [message async for message in history]
             for message in missed:
                 await self.on_message(message)
-            if len(missed) < _CATCH_UP:
+            # Without the right to read the history there is none, and nothing has been read.
+            if 0 < len(missed) < _CATCH_UP:
                 await self._parts.conversations.note_seen(thread.id, newest)
         except discord.HTTPException as error:
             log.info("could not read up on thread %s: %s", thread.id, error)

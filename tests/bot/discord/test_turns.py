@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
+
 import aiohttp
 import discord
 import pytest
@@ -335,6 +337,31 @@ async def test_a_thread_that_was_read_up_on_is_read_again_only_once_something_ca
         await world.members[0].send(world.handle(thread), "are you there?")
         await world.env.settle()
         await world.bot.add_cog(listener)
+        await listener.on_ready()
+        await world.answered(thread, 2)
+        assert asked(world)[-1] == "are you there?"
+
+
+async def test_where_the_history_may_not_be_read_nothing_counts_as_read(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Discord then says that there is none."""
+
+    async def nothing(*_: object, **__: object) -> AsyncIterator[discord.Message]:
+        for message in ():
+            yield message
+
+    async with open_world(database, FakeEngine(replies=["First.", "Second."])) as world:
+        thread = await first_answer(world)
+        listener = world.bot.get_cog("ThreadListener")
+        assert isinstance(listener, ThreadListener)
+        await world.bot.remove_cog("ThreadListener")
+        await world.members[0].send(world.handle(thread), "are you there?")
+        await world.env.settle()
+        await world.bot.add_cog(listener)
+        with monkeypatch.context() as patch:
+            patch.setattr(discord.Thread, "history", nothing)
+            await listener.on_ready()
         await listener.on_ready()
         await world.answered(thread, 2)
         assert asked(world)[-1] == "are you there?"
