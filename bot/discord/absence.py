@@ -51,19 +51,36 @@ class AbsenceReview:
     async def _look_over(self, message: discord.Message) -> None:
         thread_id = message.channel.id
         try:
-            async with self._parts.pace.beside(str(thread_id)):
-                found = [m async for m in message.channel.history(limit=_LOOKED_OVER, before=message)]
-            await self._compare(thread_id, message, found)
+            if not _has_history(message.channel) or not await self._compared(thread_id, message):
+                log.info("could not look over thread %s: its history cannot be read", thread_id)
+                self._looks.pop(thread_id, None)  # perhaps it can before the next message
         except discord.HTTPException as error:
             log.info("could not look over thread %s: %s", thread_id, error)
         except Exception:  # the message that is to be answered now matters more
             log.exception("could not look over thread %s", thread_id)
 
-    async def _compare(self, thread_id: int, message: discord.Message, found: list[discord.Message]) -> None:
+    async def _compared(self, thread_id: int, message: discord.Message) -> bool:
+        """False where nothing was found of a thread that has something: as good as never is all of it gone."""
+        async with self._parts.pace.beside(str(thread_id)):
+            found = [m async for m in message.channel.history(limit=_LOOKED_OVER, before=message)]
         oldest = min(m.id for m in found) if len(found) == _LOOKED_OVER else thread_id
         posted = await self._parts.conversations.posted(thread_id, oldest, message.id)
+        if posted and not found:
+            return False
         # Deleted ones first: nothing that is gone is to be answered anew.
         await self._changes.deleted(posted - {m.id for m in found})
         for edited in reversed(found):
             if edited.edited_at is not None:
                 await self._changes.edited(edited)
+        return True
+
+
+def _has_history(channel: object) -> bool:
+    """Whether the bot may read what was said in a thread. Where it may not, Discord gives no error but nothing."""
+    if not isinstance(channel, discord.Thread):
+        return False
+    try:
+        permissions = channel.permissions_for(channel.guild.me)
+    except discord.ClientException:  # its channel is hidden from the bot
+        return False
+    return permissions.view_channel and permissions.read_message_history

@@ -192,5 +192,42 @@ async def until_lost(bot: FanFabler) -> None:
             await asyncio.sleep(0.02)
 
 
+@pytest.mark.parametrize("told", [True, False])
+async def test_a_history_that_may_not_be_read_is_not_taken_for_one_that_was_deleted(
+    stage: Stage, scene: Scene, told: bool
+) -> None:
+    def asked() -> list[str]:
+        return [content for role, content in stage.engine.requests[-1].messages if role != "system"]
+
+    stage.engine.script("First.", "Second.", "Third.")
+    history = Permissions(read_message_history=True).value
+    async with running(stage) as bot:
+        thread = await stage.start_story("a dragon, please")
+
+        def believes_to_read() -> bool:
+            return bot.get_channel(thread.id).permissions_for(bot.guilds[0].me).read_message_history
+
+        await stage.finished(thread)
+        await stage.discord.wait_for(lambda: bot.parts.dispatcher.running == 0)
+        if not told:
+            stage.discord.drop_event("CHANNEL_UPDATE")
+        stage.channel.set_overwrite(scene.guild, deny=history)
+        await stage.discord.wait_for(lambda: believes_to_read() != told)
+        bot.dispatch("ready")
+        castle = await stage.alice.send(thread, "and a castle")
+        await stage.finished(thread, 2)
+        assert asked() == ["a dragon, please", "First.", "and a castle"]
+        assert texts(stage, thread) == ["First.", "Second."]
+        requests = stage.discord.requests.to(f"GET /channels/{thread.id}/messages")
+        assert len([r for r in requests if "before" in r.query]) == (0 if told else 1)
+        stage.channel.set_overwrite(scene.guild, allow=history)
+        await stage.discord.wait_for(believes_to_read)
+        stage.discord.drop_event("MESSAGE_DELETE")
+        await stage.alice.delete(castle)
+        await stage.alice.send(thread, "and a cat")
+        await stage.finished(thread, 3)
+        assert asked() == ["a dragon, please", "First.\n\nSecond.", "and a cat"]
+
+
 def texts(stage: Stage, thread: Channel) -> list[str]:
     return [message.content for message in stage.own(thread)]
