@@ -119,6 +119,8 @@ class Asker:
         known = memory.load()
         usable = known is not None and form in (None, known.form)
         self._dialect = known if known is not None and usable else Dialect(form or ReplyForm.SCHEMA)
+        self._known = known is not None and usable
+        """Whether an earlier run found the dialect out, so that a refusal says nothing about it."""
         self._settled = False
         self._settling = asyncio.Lock()
 
@@ -285,8 +287,8 @@ class Asker:
             self._memory.keep(dialect)
 
     def _speak_differently(self, refused: Dialect, error: openai.APIStatusError) -> bool:
-        """Change the dialect after a refusal, as long as no call has succeeded in it."""
-        if self._settled:
+        """Change the dialect after a refusal, as long as no call has succeeded in it, in this run or an earlier one."""
+        if self._settled or self._known:
             return False
         other = refused.after_refusal(error)
         if other is None or (self._fixed_form is not None and other.form is not self._fixed_form):
@@ -295,7 +297,8 @@ class Asker:
         return True
 
     def _failed(self, failure: Failure, begun_at: float) -> Exception:
-        if failure.verdict is Verdict.STOP or (failure.verdict is Verdict.GIVE_UP and not self._settled):
+        hopeless = failure.verdict is Verdict.GIVE_UP and not (self._settled or self._known)
+        if failure.verdict is Verdict.STOP or hopeless:
             return self._stop(f"The server refuses to work with this: {failure.why}")
         if failure.verdict is Verdict.GIVE_UP:
             return CallRefused(failure.why)

@@ -152,6 +152,29 @@ def test_a_call_that_the_server_refuses_costs_its_chat_alone(
     assert set(report(tmp_path)["languages"]["fi"]["dropped"]) == {"refused by the server"}
 
 
+def test_a_refused_call_that_is_the_first_of_a_later_run_stops_nothing(
+    serve: Serve, generate: Command, tmp_path: Path
+) -> None:
+    def behave(number: int, body: dict[str, Any]) -> web.Response | None:
+        refused = body["response_format"]["json_schema"]["name"] == "second_questions" and "Kalevala" in str(
+            body
+        )
+        return refusal(400, "content policy") if refused else None
+
+    server = serve(Stub(behave=behave))
+    assert generate(*SMALL, "--salvage", "1") == 0
+    first, calls = report(tmp_path), len(server.stub.bodies)
+    assert generate(*SMALL, "--salvage", "1") == 0
+    assert report(tmp_path)["outcome"] == "complete"
+    assert report(tmp_path)["chats"] == first["chats"] > 0
+    # Each refused chat is asked about once a round, in the form that the first run found out.
+    again = server.stub.bodies[calls:]
+    assert len(again) == 2 * first["dropped"]
+    assert {body["response_format"]["type"] for body in again} == {"json_schema"}
+    assert generate("--languages", "fi", "--works", "4", "--chats", "2", "--salvage", "1") == 0
+    assert report(tmp_path)["chats"] == first["chats"] + 2
+
+
 @pytest.mark.parametrize(
     ("status", "code"), [(401, "invalid_api_key"), (404, "model_not_found"), (429, "insufficient_quota")]
 )
