@@ -27,6 +27,7 @@ from pydantic import (
 
 from model.conversation import ChatMessage, ContextNote, Turn, build, system_prompt
 from model.languages import LANGUAGES
+from model.lookup_tag import parse_reply
 from training.errors import DataError, MalformedRow, MissingData
 
 DATA = Path(__file__).parent / "data"
@@ -150,7 +151,8 @@ Row = TypeVar("Row", bound=_Row)
 def as_messages(chat: Chat) -> list[ChatMessage]:
     """A chat as the model is shown it: the system prompt first, the background in front of a question.
 
-    What was looked up stands in front of the second question, background without a look-up in front of the first.
+    What was looked up stands in front of the second question, and what the second answer asks for in front of the
+    third; background without a look-up in front of the first.
     """
     return build(system_prompt(LANGUAGES[chat.language]), as_turns(chat))
 
@@ -158,11 +160,15 @@ def as_messages(chat: Chat) -> list[ChatMessage]:
 def as_turns(chat: Chat) -> list[Turn]:
     """The turns of `as_messages`, the notes still apart from the questions that they stand in front of."""
     notes = tuple(ContextNote(note.title, chat.language, note.text) for note in chat.background)
-    noted = 2 if chat.lookup else 0
-    return [
-        Turn(turn.role, turn.content, notes if place == noted else ())
-        for place, turn in enumerate(chat.messages)
-    ]
+    first = 2 if chat.lookup else 0
+    noted = {first: notes}
+    if (
+        first
+        and len(chat.messages) > first + 2
+        and parse_reply(chat.messages[3].content, chat.language).lookup
+    ):
+        noted = {first: notes[:1], first + 2: notes[1:]}
+    return [Turn(turn.role, turn.content, noted.get(place, ())) for place, turn in enumerate(chat.messages)]
 
 
 def later_turns(turns: Sequence[Turn], begin: int, end: int | None = None) -> list[Turn]:

@@ -24,10 +24,13 @@ def shipped_chats() -> tuple[dict[str, Any], ...]:
 
 
 def as_messages(chat: dict[str, Any]) -> list[ChatMessage]:
-    """A row as the model is shown it: system prompt, and the background in front of the second question."""
+    """A row as the model is shown it: the system prompt, and the background in front of the second question; what
+    the second answer asks for stands in front of the third."""
     notes = tuple(ContextNote(note["title"], chat["language"], note["text"]) for note in chat["background"])
+    asks_again = len(chat["messages"]) > 4 and "\n>>> " in chat["messages"][3]["content"]
+    noted = {2: notes[:1], 4: notes[1:]} if asks_again else {2: notes}
     turns = [
-        Turn(message["role"], message["content"], notes if index == 2 else ())
+        Turn(message["role"], message["content"], noted.get(index, ()))
         for index, message in enumerate(chat["messages"])
     ]
     return build(system_prompt(LANGUAGES[chat["language"]]), turns)

@@ -9,11 +9,13 @@ from typing import Any
 import pytest
 
 from model.languages import LANGUAGES
+from model.lookup_tag import parse_reply
 from training.chats import (
     CHATS,
     PROPERTIES,
     BackgroundNote,
     Chat,
+    as_turns,
     chat_line,
     read_chats,
     read_folder,
@@ -103,3 +105,23 @@ def test_a_list_of_works_that_is_none_is_said(tmp_path: Path) -> None:
     for name, reason in (("a", "english_name: Field required"), ("b", "not a list"), ("c", "no JSON")):
         with pytest.raises(MalformedRow, match=reason):
             read_properties(tmp_path / f"{name}.json")
+
+
+def test_what_an_answer_asks_for_stands_in_front_of_the_question_behind_it() -> None:
+    """As people's chats have it: a page that nobody has asked for yet is not there."""
+    asked_twice = [
+        chat
+        for chats in read_folder(CHATS).values()
+        for chat in chats
+        if len(chat.background) > 1 and parse_reply(chat.messages[3].content, chat.language).lookup
+    ]
+    assert len(asked_twice) == 7
+    for chat in asked_twice:
+        noted = [[note.title for note in turn.context] for turn in as_turns(chat)]
+        first, second = chat.background
+        assert noted == [[], [], [first.title], [], [second.title], []]
+
+
+def test_two_pages_of_one_look_up_stand_together() -> None:
+    (chat,) = [each for each in read_chats(CHATS / "bg.jsonl") if each.id == "bg-16"]
+    assert [len(turn.context) for turn in as_turns(chat)] == [0, 0, 2, 0]
