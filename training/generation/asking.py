@@ -7,6 +7,7 @@ and its answer is on the disk before anybody reads it.
 from __future__ import annotations
 
 import asyncio
+import itertools
 import random
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
@@ -137,14 +138,20 @@ class Asker:
     async def ask(self, request: Request[Result], round_number: int = 0) -> Result:
         """The result of a request: of the first good reply in the journal, else of a new one.
 
+        A reply in the journal counts where it answers just this request: another configuration, or another answer
+        earlier in the chat, may have asked something else under the same slot. Leniently, the first good reply still
+        comes first, since a chat may have gone on from it.
+
         In round n, counted from 0, a request is sent if it has at most n bad replies. Raises `BadOutput`,
         `CallRefused`, `CallFailed` for this request, and `Stopped` where no further call is made.
         """
         problem: BadOutput | None = None
-        replies = self._journals[request.stage].get(request.slot).replies
-        for reply in replies:
+        digest = request.digest
+        kept = self._journals[request.stage].get(request.slot).replies
+        replies = [reply for reply in kept if reply.answers(digest)]
+        for lenient, reply in itertools.product(sorted({False, self._settings.lenient}), replies):
             try:
-                result = self._read(request, reply)
+                result = self._read(request, reply, lenient=lenient)
             except BadOutput as error:
                 problem = error
             else:
@@ -154,21 +161,21 @@ class Asker:
             raise problem
         paid = await self._pay(request, str(problem) if problem else None)
         try:
-            result = self._read(request, paid)
+            result = self._read(request, paid, lenient=self._settings.lenient)
         except BadOutput as error:
             self._tally.bad(request.stage, error.kind)
             raise
         self._tally.done(request.stage, request.slot, fresh=True)
         return result
 
-    def _read(self, request: Request[Result], reply: PaidReply) -> Result:
+    def _read(self, request: Request[Result], reply: PaidReply, *, lenient: bool) -> Result:
         """The result of a reply. Raises `BadOutput`."""
         if reply.finish in {"content_filter", "refusal"}:
             raise BadOutput("the model refused", "refused")
-        if reply.finish == "length" and not self._settings.lenient:
+        if reply.finish == "length" and not lenient:
             raise BadOutput("it was too long and was cut off", "cut off")
         result = request.result(reply.text, ReplyForm(reply.form))
-        if not self._settings.lenient:
+        if not lenient:
             for text in request.texts(result):
                 check_language(text, request.language)
         return result
@@ -220,7 +227,7 @@ class Asker:
                     else:
                         journal.refused(call, request.slot, failure.why)
                     raise self._failed(failure, begun_at) from error
-                reply = self._reply(answer, worst, dialect)
+                reply = self._reply(answer, worst, dialect, request.digest)
                 if reply is None:
                     charge.usd = worst.usd
                     why = "an answer without a completion in it"
@@ -265,7 +272,7 @@ class Asker:
         prompt = sum(_most_tokens(text) + TOKENS_PER_MESSAGE for text in texts)
         return self._prices.usage(prompt, self._settings.max_tokens or request.max_tokens)
 
-    def _reply(self, answer: Any, worst: Usage, dialect: Dialect) -> PaidReply | None:
+    def _reply(self, answer: Any, worst: Usage, dialect: Dialect, digest: str) -> PaidReply | None:
         """What the server answered; None for something that is no completion, as gateways send it."""
         try:
             completion = _Completion.model_validate(answer)
@@ -278,7 +285,7 @@ class Asker:
             usage = self._prices.usage(completion.usage.prompt_tokens, completion.usage.completion_tokens)
         else:
             usage = self._prices.usage(worst.tokens_in, estimate_tokens(text), estimated=True)
-        return PaidReply(text, finish, dialect.form.value, usage)
+        return PaidReply(text, finish, dialect.form.value, usage, digest)
 
     def _succeeded(self, dialect: Dialect) -> None:
         self._limiter.succeeded()

@@ -98,7 +98,7 @@ def _on_changes(changes: Sequence[str], namespace: argparse.Namespace, console: 
         return "continue"
     if not sys.stdin.isatty():
         console.print(
-            "Run it with --continue-anyway (what is paid for stays, the rest follows the new one), with --restart "
+            "Run it with --continue-anyway (what is paid for stays where the same is asked), with --restart "
             "(what is there is set aside), or with another --out."
         )
         return "stop"

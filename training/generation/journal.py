@@ -51,6 +51,12 @@ class PaidReply:
     finish: str
     form: str
     usage: Usage
+    request: str | None = None
+    """The digest of what it answers; earlier versions did not note it."""
+
+    def answers(self, request: str) -> bool:
+        """Whether it answers the request of this digest, as far as one can know."""
+        return self.request in (None, request)
 
 
 @dataclass(slots=True)
@@ -126,6 +132,7 @@ class Journal(AbstractContextManager["Journal"]):
                 "text": reply.text,
                 "finish": reply.finish,
                 "form": reply.form,
+                "request": reply.request,
                 "usage": _usage_fields(reply.usage),
             }
         )
@@ -209,7 +216,8 @@ class Content:
                 self.entry(slot).lost.append(worst)
             elif event == "answer":
                 usage = Usage(**line["usage"])
-                self.entry(slot).replies.append(PaidReply(line["text"], line["finish"], line["form"], usage))
+                reply = PaidReply(line["text"], line["finish"], line["form"], usage, line.get("request"))
+                self.entry(slot).replies.append(reply)
 
 
 def read_journal(path: Path) -> Content:

@@ -6,6 +6,7 @@ for in words, or plain text. The same request serves all three.
 
 from __future__ import annotations
 
+import hashlib
 import json
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -70,6 +71,12 @@ class Request(Generic[Result]):
         # The line by which our own prompts name the language; FanFabler's models know it.
         parts.append(f"Language of this conversation: {language.english_name} ({language.code})")
         return [{"role": "system", "content": "\n\n".join(filter(None, parts))}, *self.turns]
+
+    @property
+    def digest(self) -> str:
+        """Tells what is asked from anything else that may be asked under the same slot."""
+        text = json.dumps([self.instructions, self.turns], ensure_ascii=False)
+        return hashlib.sha256(text.encode("utf-8", "replace")).hexdigest()[:16]
 
     def schema(self) -> dict[str, Any]:
         """The reply's form as a strict JSON schema, in OpenAI's subset."""

@@ -42,6 +42,41 @@ def test_continue_anyway_keeps_what_is_paid_for(serve: Serve, generate: Command,
     assert len(set(fingerprints)) == len(fingerprints) == 2
 
 
+def test_an_answer_is_used_for_nothing_but_what_it_answers(
+    serve: Serve, generate: Command, tmp_path: Path
+) -> None:
+    """With other chats, works or seeds the same slot asks something else."""
+    server = serve(Stub())
+    assert generate(*ONE) == 0
+    assert (
+        generate("--languages", "fi", "--works", "1", "--chats", "2", "--seed", "7", "--continue-anyway") == 0
+    )
+    chats = read_chats(tmp_path / "out" / "chats" / "fi.jsonl")
+    assert [chat.id for chat in chats] == ["fi-01-1", "fi-01-2"]
+    asked = [
+        [message["content"] for message in body["messages"][1:]]
+        for body in server.stub.bodies
+        if body["response_format"]["json_schema"]["name"] == "first_answers"
+    ]
+    answered = {asked[-1][0], asked[-2][0]}
+    assert {chat.messages[0].content for chat in chats} == answered
+    calls = len(server.stub.bodies)
+    assert generate("--languages", "fi", "--works", "1", "--chats", "2", "--seed", "7") == 0
+    assert len(server.stub.bodies) == calls
+
+
+def test_answers_that_earlier_versions_kept_are_used(serve: Serve, generate: Command, tmp_path: Path) -> None:
+    server = serve(Stub())
+    assert generate(*ONE) == 0
+    for path in (tmp_path / "out" / "journal").glob("*.jsonl"):
+        lines = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+        assert all(line.pop("request") for line in lines if line["event"] == "answer")
+        path.write_text("".join(json.dumps(line) + "\n" for line in lines), encoding="utf-8")
+    calls = len(server.stub.bodies)
+    assert generate(*ONE) == 0
+    assert len(server.stub.bodies) == calls
+
+
 def test_restart_sets_everything_aside(serve: Serve, generate: Command, tmp_path: Path) -> None:
     server = serve(Stub())
     assert generate(*ONE) == 0

@@ -138,6 +138,24 @@ def test_leniently_read_other_languages_and_cut_ends_are_left_to_the_checks(
     assert "text in another language" in (tmp_path / "out" / "validation" / "report.md").read_text()
 
 
+def test_a_lenient_rerun_keeps_the_good_reply_that_a_chat_went_on_from(
+    serve: Serve, generate: Command, tmp_path: Path
+) -> None:
+    def behave(number: int, body: dict[str, Any]) -> dict[str, Any] | None:
+        first = body["response_format"]["json_schema"]["name"] == "first_answers"
+        if not first or "was thrown away" in body["messages"][0]["content"]:
+            return None
+        english = {"answer": "You could begin at the bridge, where he waits.", "search_term": "Muumit"}
+        return {"message": {"role": "assistant", "content": json.dumps(english)}}
+
+    server = serve(Stub(behave=behave))
+    assert generate(*SMALL) == 0
+    chats, calls = read_chats(tmp_path / "out" / "chats" / "fi.jsonl"), len(server.stub.bodies)
+    assert generate(*SMALL, "--lenient") == 0
+    assert read_chats(tmp_path / "out" / "chats" / "fi.jsonl") == chats
+    assert len(server.stub.bodies) == calls
+
+
 def test_a_call_that_the_server_refuses_costs_its_chat_alone(
     serve: Serve, generate: Command, tmp_path: Path
 ) -> None:
