@@ -1,8 +1,9 @@
 """Deals the chats out to train, validation and test.
 
 All chats about a work, in whatever languages, go to the same side; within that, every language gets about its
-share of each side. What was dealt once is kept: new chats about a known work join it, so that a work held out
-yesterday is not trained on tomorrow. `splits.json` writes it down, `splits/<name>.jsonl` are the rows.
+share of each side, and where it has three works or more, one work at least. What was dealt once is kept: new
+chats about a known work join it, so that a work held out yesterday is not trained on tomorrow. `splits.json`
+writes it down, `splits/<name>.jsonl` are the rows.
 """
 
 from __future__ import annotations
@@ -15,7 +16,8 @@ from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from training.chats import Chat, read_folder, write_chats, write_text
+from model.languages import LANGUAGES
+from training.chats import Chat, read_chats, read_folder, write_chats, write_text
 from training.errors import DataError, MissingData
 from training.works import group_works
 
@@ -54,7 +56,7 @@ def split_folder(data: Path, *, seed: int = SEED, anew: bool = False) -> SplitRe
     """
     chats = [chat for rows in read_folder(data / "chats").values() for chat in rows]
     before = None if anew else read_record(data / "splits.json", missing_ok=True)
-    record = deal(chats, seed=before.seed if before else seed, before=before)
+    record = deal(chats, seed=before.seed if before else seed, before=before, fill=True)
     by_id = {chat.id: chat for chat in chats}
     for name in SPLITS:
         write_chats(data / "splits" / f"{name}.jsonl", (by_id[each] for each in record.rows[name]))
@@ -74,8 +76,22 @@ def read_record(path: Path, *, missing_ok: bool = False) -> SplitRecord | None:
         raise DataError(f"{path} is no record of a split: {error}") from error
 
 
-def deal(chats: Sequence[Chat], *, seed: int = SEED, before: SplitRecord | None = None) -> SplitRecord:
-    """Give every chat a side. The order of `chats` is kept within each; it does not matter otherwise."""
+def nothing_held_out(data: Path) -> dict[str, list[str]]:
+    """Side → the languages that have chats, and none on that side."""
+    present = {
+        side: {chat.language for chat in read_chats(data / "splits" / f"{side}.jsonl")} for side in SPLITS
+    }
+    everywhere = set().union(*present.values())
+    return {side: [code for code in LANGUAGES if code in everywhere - present[side]] for side in SPLITS[1:]}
+
+
+def deal(
+    chats: Sequence[Chat], *, seed: int = SEED, before: SplitRecord | None = None, fill: bool = False
+) -> SplitRecord:
+    """Give every chat a side. The order of `chats` is kept within each; it does not matter otherwise.
+
+    `fill` has every language with three works hold one out for each side, however large its works are.
+    """
     repeated = [each for each, count in Counter(chat.id for chat in chats).items() if count > 1]
     if repeated:
         raise DataError(f"ids that occur more than once: {', '.join(repeated[:5])}")
@@ -93,6 +109,8 @@ def deal(chats: Sequence[Chat], *, seed: int = SEED, before: SplitRecord | None 
     for work in sorted(rest, key=lambda work: -len(work.rows)):
         held_out = len(work.rows) == 1 or chance.random() < 1 - SHARES["train"]
         _place(work, _emptier_side(work, room) if held_out else "train", sides, room)
+    if fill:
+        _fill_empty_sides(works, rest, sides)
     names = {
         side: sorted(name for work in works if sides[work.group] == side for name in work.names)
         for side in SPLITS[1:]
@@ -149,6 +167,34 @@ def _emptier_side(work: _Work, room: Mapping[str, Counter[str]]) -> str:
     if not sides or len(work.rows) > MAX_HELD_OUT_LANGUAGES:
         return "train"
     return max(sides, key=lambda side: room[side].total())
+
+
+def _fill_empty_sides(works: Sequence[_Work], movable: Sequence[_Work], sides: dict[str, str]) -> None:
+    """Hold the smallest work out for a side that has none of a language, as where its works are larger than its share.
+
+    Only languages with a work for every side have that, and each keeps one to be trained on.
+    """
+
+    def has(side: str, code: str) -> int:
+        return sum(sides[work.group] == side and code in work.rows for work in works)
+
+    for code in sorted({code for work in works for code in work.rows}):
+        if sum(code in work.rows for work in works) < len(SPLITS):
+            continue
+        for side in SPLITS[1:]:
+            if has(side, code):
+                continue
+            trained = [
+                work
+                for work in movable
+                if sides[work.group] == "train"
+                and code in work.rows
+                and len(work.rows) <= MAX_HELD_OUT_LANGUAGES
+                and all(has("train", each) > 1 for each in work.rows)
+            ]
+            if trained:
+                smallest = min(trained, key=lambda work: (len(work.rows), work.rows.total()))
+                sides[smallest.group] = side
 
 
 def _place(work: _Work, side: str, sides: dict[str, str], room: Mapping[str, Counter[str]]) -> None:

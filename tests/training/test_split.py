@@ -10,7 +10,7 @@ import pytest
 
 from model.languages import LANGUAGES
 from training.__main__ import main
-from training.chats import CHATS, DATA, Chat, read_chats, read_folder
+from training.chats import CHATS, DATA, Chat, read_chats, read_folder, write_chats
 from training.errors import DataError, MissingData
 from training.split import SPLITS, SplitRecord, deal, read_record
 from training.works import group_works
@@ -76,6 +76,42 @@ def test_rows_about_no_work_are_dealt_one_by_one() -> None:
         "validation": 4,
         "test": 4,
     }
+
+
+def several_about_each(works: int, chats: int, languages: tuple[str, ...] = ("fi", "ko")) -> list[Chat]:
+    rows = {code: read_chats(CHATS / f"{code}.jsonl")[:works] for code in languages}
+    return [
+        chat.model_copy(update={"id": f"{chat.id}-{number}"})
+        for each in rows.values()
+        for chat in each
+        for number in range(chats)
+    ]
+
+
+@pytest.mark.parametrize(("works", "chats"), [(3, 5), (4, 3), (6, 2), (8, 5), (9, 5)])
+def test_works_with_more_chats_than_a_language_s_share_are_held_out_all_the_same(
+    works: int, chats: int
+) -> None:
+    rows = several_about_each(works, chats)
+    dealt = deal(rows, fill=True).rows
+    for code in ("fi", "ko"):
+        held_out = [sum(each.startswith(code) for each in dealt[side]) for side in SPLITS[1:]]
+        assert held_out == [chats, chats]
+    assert len(dealt["train"]) == 2 * (works - 2) * chats
+
+
+def test_an_empty_side_takes_no_work_that_was_trained_on_before(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    rows = several_about_each(3, 5, ("fi",))
+    record = SplitRecord(seed=1, shares={}, held_out={}, rows={"train": [chat.id for chat in rows]})
+    assert len(deal(rows, before=record, fill=True).rows["train"]) == 15
+    write_chats(tmp_path / "chats" / "fi.jsonl", rows)
+    (tmp_path / "splits.json").write_text(record.model_dump_json(), encoding="utf-8")
+    assert main(["split", "--data", str(tmp_path)]) == 0
+    assert "validation has nothing in Finnish" in " ".join(capsys.readouterr().out.split())
+    assert main(["split", "--data", str(tmp_path), "--anew"]) == 0
+    assert "nothing in" not in capsys.readouterr().out
 
 
 def test_an_id_that_occurs_twice_is_refused() -> None:

@@ -31,13 +31,22 @@ def run(options: argparse.Namespace) -> int:
     """Split, and say how many rows each side has."""
     from rich.console import Console
 
+    from model.languages import LANGUAGES
     from training.chats import DATA
-    from training.split import SPLITS, split_folder
+    from training.split import SPLITS, nothing_held_out, split_folder
 
+    console = Console(highlight=False)
     data = options.data or DATA
     record = split_folder(data, seed=options.seed, anew=options.anew)
     total = sum(map(len, record.rows.values()))
     for side in SPLITS:
         rows = len(record.rows[side])
-        Console().print(f"{side:<11}{rows:>6} rows  {rows / total:.1%}  {data / 'splits' / side}.jsonl")
+        console.print(f"{side:<11}{rows:>6} rows  {rows / total:.1%}  {data / 'splits' / side}.jsonl")
+    for side, codes in nothing_held_out(data).items():
+        if codes:
+            names = ", ".join(LANGUAGES[code].english_name for code in codes)
+            console.print(
+                f"Warning: {side} has nothing in {names}. A language needs at least three works; those that were dealt "
+                "before are moved by --anew alone."
+            )
     return 0
