@@ -29,7 +29,8 @@ from bot.database.tables import (
 
 @dataclass(frozen=True)
 class Opening:
-    """What a new conversation begins with. Ids are Discord's."""
+    """What a new conversation begins with. Ids are Discord's. `author_id` and `author_name` say whose the text is,
+    where it is not the opener's."""
 
     guild_id: int | None
     channel_id: int
@@ -49,6 +50,13 @@ class Opening:
     age_restricted: bool = False
     # Whether the title is the thread's own, which is left alone.
     titled: bool = False
+    author_id: int | None = None
+    author_name: str | None = None
+
+    @property
+    def writer_id(self) -> int:
+        """Whose the text is."""
+        return self.opener_id if self.author_id is None else self.author_id
 
 
 class ConversationRepository:
@@ -71,7 +79,7 @@ class ConversationRepository:
         return member
 
     async def open(self, opening: Opening) -> tuple[Conversation, Message]:
-        """A new conversation with the member's first message in it."""
+        """A new conversation with its first message in it."""
         await self.member(opening.opener_id, opening.locale)
         conversation = Conversation(
             guild_id=opening.guild_id,
@@ -89,8 +97,8 @@ class ConversationRepository:
         first = await self.add_user_message(
             conversation,
             parent_id=None,
-            author_id=opening.opener_id,
-            author_name=opening.opener_name,
+            author_id=opening.writer_id,
+            author_name=opening.author_name or opening.opener_name,
             text=opening.text,
             discord_message_id=opening.source_message_id,
         )

@@ -88,7 +88,7 @@ class Turns(ServiceBase):
             return
         async with self._database.transaction() as session:
             await self._check_place(session, opening)
-        spot = Spot(opening.guild_id, opening.channel_id, opening.opener_id, opening.rating)
+        spot = Spot(opening.guild_id, opening.channel_id, opening.writer_id, opening.rating)
         await self._guard.admit(opening.text, spot)
 
     async def _check_place(self, session: AsyncSession, opening: Opening) -> None:

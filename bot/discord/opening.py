@@ -60,6 +60,9 @@ class StoryStarter:
         here = message.channel if isinstance(message.channel, discord.Thread) else None
         if here is not None:
             await enter(here)
+        # What another member wrote stays theirs; a program's words are those of the member who chose them.
+        others = member.id != message.author.id
+        theirs = others and not message.author.bot
         opening = Opening(
             guild_id=message.guild.id if message.guild else None,
             channel_id=message.channel.id,
@@ -72,10 +75,12 @@ class StoryStarter:
             language_fixed=False,
             private=False,
             text=text,
-            source_message_id=message.id if member.id == message.author.id else None,
+            source_message_id=message.id if theirs or not others else None,
             role_ids=role_ids(member),
             place_ids=place_ids(message.channel),
             age_restricted=age_restricted(message.channel),
+            author_id=message.author.id if theirs else None,
+            author_name=message.author.display_name if theirs else None,
         )
         if here is not None:
             await self._conversations.begin(opening, thread_id=here.id)

@@ -188,7 +188,6 @@ def _row(
         return LeftOut.UNKNOWN_MODEL
     answers = [message for message in path if message.role == Role.ASSISTANT]
     lookup, background = _looked_up(path, story.notes, language)
-    authors = {m.author_id for m in path if m.role == Role.USER and m.author_id is not None}
     return Row(
         id=f"feedback-{answer.id}",
         language=language,
@@ -197,7 +196,7 @@ def _row(
         background=background,
         liked=verdict > 0,
         model=model,
-        people=frozenset(authors) | raters,
+        people=frozenset(people_of(story.conversation, path)) | raters,
         answers=tuple(message.id for message in answers),
         disliked_before=any(message.id in disliked for message in answers[:-1]),
         mixed=any(model_of(message) != model for message in answers[:-1]),

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Collection, Sequence
 from datetime import datetime
 
-from sqlalchemy import delete, func, or_, select, union, update
+from sqlalchemy import ColumnElement, delete, func, or_, select, union, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from bot.database.tables import (
@@ -60,13 +60,18 @@ class StoryErasure:
         return sorted(await self._session.scalars(touched))
 
     async def _others_have_words(self, conversation: Conversation) -> bool:
-        """Whether somebody else wrote or pinned something there, or they themselves did later."""
+        """Whether somebody else wrote or pinned something there, or they themselves did later. Whose message the
+        story was begun from has no part in it by that."""
+        part: list[ColumnElement[bool]] = []
+        if conversation.opener_id in self._ids:
+            part.append(or_(Message.parent_id.is_not(None), Message.author_id.in_(self._ids)))
         said = (
             select(Message.id)
             .where(
                 Message.conversation_id == conversation.id,
                 Message.role == Role.USER,
                 func.length(Message.content) > 0,
+                *part,
                 or_(
                     Message.author_id.is_(None),
                     Message.author_id.not_in(self._ids),
@@ -146,6 +151,8 @@ class StoryErasure:
             self._sweep(conversation.thread_id)
         if conversation.opener_id in self._ids and conversation.created_at <= self._before:
             self._forget_opener(conversation)
+        elif any(message.parent_id is None for message in messages):
+            self._forget_title(conversation)
         await self._session.flush()
 
     async def _forget_pages(self, message_ids: Collection[int]) -> None:
@@ -160,10 +167,15 @@ class StoryErasure:
 
     def _forget_opener(self, conversation: Conversation) -> None:
         """Who began it, with what: its title, and the message that quotes the prompt."""
-        title = words_in(conversation.language).say("A story")
-        conversation.opener_id, conversation.title, conversation.titled = NOBODY, title, True
+        conversation.opener_id = NOBODY
+        self._forget_title(conversation)
         self._take_message_down(conversation.channel_id, conversation.starter_message_id)
         conversation.starter_message_id = None
+
+    def _forget_title(self, conversation: Conversation) -> None:
+        """It is how the first message begins, or what the model made of that."""
+        title = words_in(conversation.language).say("A story")
+        conversation.title, conversation.titled = title, True
         if self._take_down and conversation.thread_id is not None:
             self._session.add(Takedown(channel_id=conversation.thread_id, new_title=title))
         self.counts["titles"] += 1

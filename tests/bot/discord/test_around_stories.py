@@ -8,8 +8,10 @@ import asyncio
 import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestServer
+from sqlalchemy import select
 
 from bot.database.connection import Database
+from bot.database.tables import Conversation, Message, Role
 from model.engine.fake import FakeEngine
 from tests.bot.world import open_world
 from tests.model.worker.conftest import fake_model, listening
@@ -81,6 +83,28 @@ async def test_a_message_command_begins_a_story_from_that_message(database: Data
         await world.members[0].context_menu(world.channel, "Write about this", message)
         await world.until(lambda: world.threads)
         assert (await world.answered(world.threads[0]))[0].content == "About that."
+
+
+async def test_what_a_story_was_begun_from_stays_its_authors(database: Database) -> None:
+    async with open_world(database, FakeEngine(replies=["About that."])) as world:
+        presser, author, third = world.members[:3]
+        message = await author.send(world.channel, "What if the lighthouse wrote back?")
+        await presser.context_menu(world.channel, "Write about this", message)
+        await world.until(lambda: world.threads)
+        await world.answered(world.threads[0])
+        async with database.reading() as session:
+            story = (await session.scalars(select(Conversation))).one()
+            first = (await session.scalars(select(Message).where(Message.role == Role.USER))).one()
+        assert (story.opener_id, first.author_id, first.discord_message_id) == (
+            presser.id,
+            author.id,
+            message.id,
+        )
+        result = await third.context_menu(world.channel, "Write about this", message)
+        assert "There is a story here already" in await world.reply(result)
+        await world.bot.parts.conversations.delete([message.id])
+        async with database.reading() as session:
+            assert (await session.get_one(Message, first.id)).content == ""
 
 
 async def test_a_private_story_is_seen_by_its_writer_alone(database: Database) -> None:

@@ -93,6 +93,16 @@ async def test_what_moderators_must_know_is_due_and_told_once(database: Database
     assert len(await events(database)) == 2, "the events stay"
 
 
+async def test_a_blocked_beginning_is_its_authors_and_not_of_whoever_chose_it(
+    database: Database, stub: StubService
+) -> None:
+    async with service_at(stub) as service:
+        story = conversations(database, Guard(database, service))
+        with pytest.raises(InputBlocked):
+            await story.begin(opening(1, "an anvil", author_id=2, author_name="Ben"))
+    assert [event.member_id for event in await events(database)] == [2]
+
+
 async def test_a_message_in_a_thread_and_its_later_wording_are_checked(
     database: Database, stub: StubService
 ) -> None:

@@ -85,6 +85,14 @@ def test_everybody_in_the_thread_has_to_agree_even_off_the_branch_and_the_rater_
     assert made([*TWO_TURNS, aside], [verdict(4, 1)]).left_out == {}
 
 
+def test_a_story_begun_from_somebodys_message_needs_the_yes_of_both() -> None:
+    messages = [says(1, None, "one?", BEN), answers(2, 1, "One.")]
+    for consenting in ({ADA}, {BEN}):
+        assert made(messages, [verdict(2, 1)], consenting=consenting).left_out == {LeftOut.NO_CONSENT: 1}
+    (row,) = made(messages, [verdict(2, 1, BEN)]).rated
+    assert row.people == {ADA, BEN}, "who takes it back is found"
+
+
 def test_a_verdict_of_somebody_who_has_not_agreed_does_not_count() -> None:
     (row,) = made(TWO_TURNS, [verdict(4, 1), verdict(4, -1, BEN)], consenting={ADA}).rated
     assert row.liked
