@@ -49,7 +49,7 @@ from bot.moderation.service import ModerationService
 from bot.operation.forgetting import TrainerHolder
 from bot.operation.parts import WorkerClients, build_operation
 from bot.privacy.deletion_log import DeletionLog, log_path
-from bot.privacy.service import PrivacyService, keep_promises
+from bot.privacy.service import PrivacyService, keep_promises, keep_withdrawals
 from bot.privacy.subject import DataHolder
 from bot.queue.repository import Limits, new_owner
 from bot.queue.shard import Shard
@@ -91,6 +91,7 @@ async def open_foundation(
         trainer = await stack.enter_async_context(_open_trainer(settings))
         holders = [*holders, TrainerHolder(database, trainer)]
         await keep_promises(database, DeletionLog(log_path(settings)), holders)
+        await keep_withdrawals(database, DeletionLog(log_path(settings)))
         url, token = settings.worker_url, revealed(settings.worker_token)
         admin_token = revealed(settings.worker_admin_token) or token
         if url is None:

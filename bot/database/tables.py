@@ -452,8 +452,8 @@ class AuditEntry(Base):
 
 
 class Deletion(Base):
-    """That a member's data was deleted, with the counts of their receipt; not whose. The log beside the database,
-    which a restored backup replays, has the same ids."""
+    """That a member's data was deleted, with the counts of their receipt; not whose; or that a consent to
+    training was taken back. The log beside the database, which a restored backup replays, has the same ids."""
 
     __tablename__ = "deletion"
 

@@ -1,11 +1,12 @@
 """The log of deletions: a file beside the database that outlives it, so that a backup from before a deletion, once
-restored, has the deletion carried out again.
+restored, has the deletion carried out again. Consents to training that were taken back are in it too.
 
-JSON, a line each. The first line has the key; each further one is a deletion, with the member as a keyed hash (HMAC
-SHA-256 of the Discord id). Not the plain id: whoever looks at the file, a backup of it, or a support excerpt reads
-nobody's name in it, and cannot list who left; only who has the file and an id can ask whether the two belong together.
-The key lies in the file itself, since one that is lost with the database would make the log worthless just when it is
-needed. Lines older than the oldest backup may be removed; the first one must stay.
+JSON, a line each. The first line has the key; each further one is a deletion, or a consent that was taken back
+(`withdrew` instead of `member`, so that a version which knows none of these deletes nothing), with the member as a
+keyed hash (HMAC SHA-256 of the Discord id). Not the plain id: whoever looks at the file, a backup of it, or a support
+excerpt reads nobody's name in it, and cannot list who left; only who has the file and an id can ask whether the two
+belong together. The key lies in the file itself, since one that is lost with the database would make the log worthless
+just when it is needed. Lines older than the oldest backup may be removed; the first one must stay.
 """
 
 from __future__ import annotations
@@ -42,12 +43,14 @@ class DeletionLogDamaged(BotError):
 
 @dataclass(frozen=True)
 class Entry:
-    """A deletion that was promised. `posts`: what the bot had posted was to be taken down too."""
+    """A deletion that was promised. `posts`: what the bot had posted was to be taken down too. `consent`: nothing was
+    deleted but the consent to training taken back."""
 
     id: str
     digest: str
     at: datetime
     posts: bool
+    consent: bool = False
 
 
 def log_path(settings: Settings) -> Path:
@@ -72,10 +75,18 @@ class DeletionLog:
         Raises:
             OSError, DeletionLogDamaged: nothing is promised.
         """
-        return await asyncio.to_thread(self._promise, member_id, at, posts)
+        return await asyncio.to_thread(self._promise, member_id, at, posts=posts)
+
+    async def note_withdrawal(self, member_id: int, at: datetime) -> Entry:
+        """Write down that a member takes their consent to training back.
+
+        Raises:
+            OSError, DeletionLogDamaged: nothing is written down.
+        """
+        return await asyncio.to_thread(self._promise, member_id, at, consent=True)
 
     async def entries(self) -> list[Entry]:
-        """All deletions, oldest first; none where there is no log yet.
+        """All deletions, and consents that were taken back, oldest first; none where there is no log yet.
 
         Raises:
             OSError, DeletionLogDamaged: it cannot be read.
@@ -87,16 +98,12 @@ class DeletionLog:
         key = await asyncio.to_thread(self._key)
         return Subject(lambda candidate: _digest(key, candidate) == entry.digest, entry.at)
 
-    def _promise(self, member_id: int, at: datetime, posts: bool) -> Entry:
+    def _promise(self, member_id: int, at: datetime, *, posts: bool = False, consent: bool = False) -> Entry:
         if not self._path.exists():
             self._create()
-        entry = Entry(str(uuid.uuid4()), _digest(self._key(), member_id), at, posts)
-        line = {
-            "id": entry.id,
-            "member": entry.digest,
-            "at": at.astimezone(UTC).isoformat(),
-            "posts": posts,
-        }
+        entry = Entry(str(uuid.uuid4()), _digest(self._key(), member_id), at, posts, consent)
+        line: dict[str, object] = {"id": entry.id, "at": at.astimezone(UTC).isoformat()}
+        line |= {"withdrew": entry.digest} if consent else {"member": entry.digest, "posts": posts}
         # A line that was being written when the machine died is closed first.
         torn = not self._path.read_bytes().endswith(b"\n")
         with self._path.open("ab") as file:
@@ -148,11 +155,13 @@ class DeletionLog:
                 continue
             try:
                 found = json.loads(line)
+                consent = "withdrew" in found
                 entry = Entry(
                     str(uuid.UUID(found["id"])),
-                    str(found["member"]),
+                    str(found["withdrew" if consent else "member"]),
                     datetime.fromisoformat(found["at"]),
                     bool(found.get("posts", False)),
+                    consent,
                 )
             except (ValueError, KeyError, TypeError):
                 # A last line without an end was being written when the machine died, and promised nothing yet.

@@ -19,8 +19,17 @@ from bot.database.backup_commands import run_backup, run_restore
 from bot.database.connection import Database, open_database
 from bot.database.presence import BeingRestored, BotServes, alone, serving
 from bot.database.schema import head_revision, upgrade
-from bot.database.tables import Conversation, Member, Message, now
+from bot.database.tables import (
+    Conversation,
+    DueForgetting,
+    Member,
+    Message,
+    TrainingContribution,
+    TrainingUpload,
+    now,
+)
 from bot.privacy.deletion_log import DeletionLog, log_path
+from bot.privacy.service import PrivacyService, keep_withdrawals
 from bot.settings import Settings
 from tests.bot.conftest import apart
 from tests.bot.rows import begin
@@ -202,6 +211,39 @@ async def test_deletions_since_the_backup_are_carried_out_again(
     assert await stories(database_url) == ["theirs"]
     async with open_database(database_url) as brought, brought.transaction() as session:
         assert list(await session.scalars(select(Member.id))) == [2]
+
+
+async def test_a_consent_taken_back_since_the_backup_is_not_given_again(
+    database: Database, database_url: str, tmp_path: Path
+) -> None:
+    if not database_url.startswith("sqlite") and shutil.which("pg_dump") is None:
+        pytest.skip("needs PostgreSQL's client programs")
+    of = settings(database_url, tmp_path / "deletions.jsonl")
+
+    async def stop(_: int) -> None:
+        raise AssertionError
+
+    privacy = PrivacyService(database, DeletionLog(log_path(of)), stop=stop)
+    for member in (1, 2, 3):
+        await privacy.set_consent(member, given=True)
+    async with database.transaction() as session:
+        session.add(TrainingUpload(id=1, file_id="f", kind="chats", rows=1, counts={}, actor_id=9))
+        await session.flush()
+        session.add(TrainingContribution(upload_id=1, member_id=1, alias="ada", row_ids=["r"]))
+    await run_backup(of, tmp_path / "backup", force=False)
+    for member in (1, 2):
+        await privacy.set_consent(member, given=False)
+    await privacy.set_consent(2, given=True)
+    told = await run_restore(of, tmp_path / "backup", force=True)
+    assert "Took back again 2 consents" in told
+    assert "deletions" not in told
+    assert [await privacy.consent(member) for member in (1, 2, 3)] == [False, False, True]
+    async with database.reading() as session:
+        assert (await session.scalars(select(DueForgetting.alias))).all() == ["ada"]
+        assert (await session.scalars(select(TrainingContribution))).all() == []
+    await privacy.set_consent(2, given=True)
+    assert await keep_withdrawals(database, DeletionLog(log_path(of))) == 0, "once"
+    assert await privacy.consent(2)
 
 
 async def test_a_file_that_is_there_is_not_written_over(

@@ -43,6 +43,14 @@ async def test_the_file_names_nobody_and_is_its_owners_alone(path: Path) -> None
     assert set(entry) == {"id", "member", "at", "posts"}
 
 
+async def test_a_consent_taken_back_is_no_deletion_for_a_version_that_knows_none(path: Path) -> None:
+    noted = await DeletionLog(path).note_withdrawal(ME, now())
+    assert await DeletionLog(path).entries() == [noted]
+    assert noted.consent
+    assert str(ME) not in path.read_text()
+    assert "member" not in json.loads(path.read_text().splitlines()[1]), "0.1.0 skips lines without it"
+
+
 async def test_two_logs_do_not_tell_the_same_of_a_member(tmp_path: Path) -> None:
     entries = [await DeletionLog(tmp_path / name).promise(ME, now(), posts=False) for name in ("a", "b")]
     assert entries[0].digest != entries[1].digest
