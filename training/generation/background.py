@@ -1,6 +1,7 @@
 """What a look-up finds: a page of Wikipedia, else one of the bundled notes; each looked up once and kept.
 
-A note's `source` says which it is: `wikipedia` with address and revision, or `written` for the bundled notes.
+A note's `source` says which it is: `wikipedia` with address and revision, or `written` for the bundled notes. A bundled
+one that stands in only because Wikipedia failed is kept for this run; a later one asks Wikipedia again.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ TRIES = 4
 LONGEST_PAUSE = 120.0
 """Seconds that are waited, at most, where Wikipedia asks for a pause."""
 OUT_OF_REACH = 3
-"""Failures in a row after which Wikipedia is not asked any more in this run."""
+"""Look-ups in a row that failed, with all their tries, after which Wikipedia is not asked any more in this run."""
 
 
 class Background:
@@ -46,6 +47,8 @@ class Background:
         self._notes = BundledNotes() if notes is None else notes
         self._flights: dict[str, asyncio.Task[BackgroundNote | None]] = {}
         self._failures = 0
+        self._stood_in: set[str] = set()
+        """Slots that a bundled note stands in for in this run, because Wikipedia failed."""
 
     @property
     def out_of_reach(self) -> bool:
@@ -67,7 +70,7 @@ class Background:
         """
         slot = cache_key(term, language).replace(":", "/", 1)
         kept = self._journal.get(slot).note
-        if kept is not None:
+        if kept is not None and not (self._wikipedia and kept.get("stand_in") and slot not in self._stood_in):
             return BackgroundNote(**kept["note"]) if kept["note"] else None
         flight = self._flights.get(slot)
         if flight is None:
@@ -76,44 +79,50 @@ class Background:
         return await asyncio.shield(flight)
 
     async def _look(self, slot: str, term: str, language: str) -> BackgroundNote | None:
-        page = await self._page(term, language)
+        page, failed = await self._page(term, language)
         note = None if page is None else _as_note(page)
         self.sources["nothing" if page is None else page.source] += 1
         fields: Any = None if note is None else note.model_dump(mode="json")
-        await self._journal.noted(slot, {"note": fields, "from": page.source if page else None})
+        value = {"note": fields, "from": page.source if page else None}
+        if failed:
+            self._stood_in.add(slot)
+            value["stand_in"] = True
+        await self._journal.noted(slot, value)
         return note
 
-    async def _page(self, term: str, language: str) -> Page | None:
-        page = await self._ask_wikipedia(term, language)
+    async def _page(self, term: str, language: str) -> tuple[Page | None, bool]:
+        """What is found, and whether Wikipedia failed and the bundled note stands in. Raises `CallFailed`."""
+        page, failed = await self._ask_wikipedia(term, language)
         if page is None or page.language != language:
             # Notes are in the chat's language; an English page in a Thai chat is not what we are after.
             page = await self._notes.lookup(term, language)
         if page is not None and page.language == language:
-            return page
-        if self._wikipedia is not None and self.out_of_reach:
+            return page, failed
+        if failed:
             raise CallFailed(
                 f"Wikipedia is out of reach, and there is no bundled note about «{term}» ({language})"
             )
-        return None
+        return None, False
 
-    async def _ask_wikipedia(self, term: str, language: str) -> Page | None:
+    async def _ask_wikipedia(self, term: str, language: str) -> tuple[Page | None, bool]:
+        """What Wikipedia finds, and whether it failed."""
+        if self._wikipedia is None:
+            return None, False
         for attempt in range(TRIES):
-            if self._wikipedia is None or self.out_of_reach:
-                return None
+            if self.out_of_reach:
+                return None, True
             try:
                 page = await self._wikipedia.lookup(term, language)
             except WikipediaUnavailable as error:
-                if error.retry_after is None:
-                    self._failures += 1
-                    log.info("%s", error)
-                if not self.out_of_reach:
+                log.info("%s", error)
+                if attempt + 1 < TRIES and not self.out_of_reach:
                     pause = 0.5 * 2**attempt if error.retry_after is None else error.retry_after
                     await self._rest(min(LONGEST_PAUSE, pause))
             else:
                 self._failures = 0
-                return page
-        self._failures = OUT_OF_REACH
-        return None
+                return page, False
+        self._failures += 1
+        return None, True
 
     def _landed(self, slot: str, flight: asyncio.Task[BackgroundNote | None]) -> None:
         del self._flights[slot]

@@ -262,8 +262,13 @@ def test_a_full_disk_ends_the_run_and_the_next_one_goes_on(
 
 
 def test_a_work_that_nobody_knows_waits_for_wikipedia_or_is_dropped_without_it(
-    serve: Serve, generate: Command, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    serve: Serve,
+    generate: Command,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
+    monkeypatch.setattr("training.generation.background.TRIES", 2)
     serve(Stub(wikipedia=False, behave=None))
     work = Property(
         local_name="Qwx", english_name="Qwx", property_type="book", is_local=True, wikipedia_title="Qwx"
