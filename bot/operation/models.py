@@ -11,7 +11,7 @@ from bot.operation.choices import Choice, ModelChoices, RolledBack
 from bot.operation.errors import CannotLoad, UnknownAdapter, WorseThanInUse
 from bot.operation.gate import Fault, Figures, faults_of
 from bot.operation.serving import Served, ServedModels
-from bot.trainer import Adapter, TrainerError
+from bot.trainer import Adapter, TrainerError, TrainerLacks
 from bot.trainer_client import Trainer
 
 log = logging.getLogger(__name__)
@@ -69,8 +69,16 @@ class Models:
 
     async def known(self) -> list[KnownModel]:
         """All, those of the worker first; what cannot be asked just now is left out."""
+        try:
+            trained = await self._trained()
+        except TrainerError as error:
+            log.warning("the trainer's adapters are not known: %s", error)
+            trained = ()
+        return await self._known_with(trained)
+
+    async def _known_with(self, trained: Sequence[Adapter]) -> list[KnownModel]:
         served = await self._listed()
-        adapters = {adapter.id: adapter for adapter in await self._trained()}
+        adapters = {adapter.id: adapter for adapter in trained}
         where = await self._choices.where()
         own = self._own or (served[0].name if served else None)
         names = list(dict.fromkeys([each.name for each in served] + list(adapters)))
@@ -101,12 +109,20 @@ class Models:
 
         Raises:
             UnknownAdapter, WorseThanInUse, CannotLoad: it is not done. WorkerError: the worker cannot be asked.
+            TrainerError: the trainer cannot be asked for the figures, and force was not asked for.
         """
-        models = {model.name: model for model in await self.known()}
+        in_use = await self.in_use(wanted.scope)
+        try:
+            trained = await self._trained()
+        except TrainerError:
+            if not wanted.force and wanted.name != in_use:
+                raise
+            trained = ()
+        models = {model.name: model for model in await self._known_with(trained)}
         if wanted.name not in models:
             raise UnknownAdapter(wanted.name)
         model = models[wanted.name]
-        standing = models.get(await self.in_use(wanted.scope) or "")
+        standing = models.get(in_use or "")
         beside = None if wanted.force or standing is None or standing.name == model.name else standing
         if beside is not None and (faults := model.faults_beside(beside)):
             raise WorseThanInUse(faults, beside.name)
@@ -143,12 +159,12 @@ class Models:
             return ()
 
     async def _trained(self) -> Sequence[Adapter]:
+        """Raises `TrainerError`; one that has no adapters at all, as others than ours, has none to tell of."""
         if not self._trainer.is_set:
             return ()
         try:
             return await self._trainer.adapters()
-        except TrainerError as error:
-            log.warning("the trainer's adapters are not known: %s", error)
+        except TrainerLacks:
             return ()
 
 

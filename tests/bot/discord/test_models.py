@@ -165,6 +165,21 @@ async def test_a_worse_model_is_refused_unless_forced(
         assert list(forced) == [False, True]
 
 
+async def test_nothing_is_let_past_the_comparison_because_the_trainer_is_away(
+    database: Database, tmp_path: Path
+) -> None:
+    async with scene(database, tmp_path, {"good": (2.0, 0.9), "worse": (2.5, 0.5)}) as found:
+        await said(found.world, "model activate", model="worse", force=True)  # the worker has it from now on
+        await said(found.world, "model activate", model="good")
+        found.trainer.away = True
+        assert "cannot be reached" in await said(found.world, "model activate", model="worse")
+        await found.story()
+        assert "From now on" in await said(found.world, "model activate", model="good"), "in use already"
+        assert "From now on" in await said(found.world, "model activate", model="worse", force=True)
+        await found.story()
+        assert await found.models(database) == ["good", "worse"]
+
+
 async def test_a_model_that_the_worker_does_not_take_changes_nothing(
     database: Database, tmp_path: Path
 ) -> None:
