@@ -34,6 +34,7 @@ from bot.database.tables import (
     TrainingRun,
     TrainingUpload,
 )
+from bot.moderation.leaving import leave_when_told
 from bot.privacy.stories import StoryErasure
 from bot.privacy.subject import NOBODY, Subject
 from bot.privacy.training import forget_contributions
@@ -57,6 +58,7 @@ class Erasure:
         await self._end_answers(ids, before)
         for kind, statement in _rows_of(ids, before).items():
             self.counts[kind] += len((await self._session.scalars(statement)).all())
+        await self._keep_reports(ids, before)
         stories = StoryErasure(self._session, ids, before, take_down=self._take_down)
         self.counts += await stories.run()
         await self._clear_audit(ids, before)
@@ -76,6 +78,15 @@ class Erasure:
             .values(status=MessageStatus.STOPPED)
             .execution_options(synchronize_session=False)
         )
+
+    async def _keep_reports(self, ids: Collection[int], before: datetime) -> None:
+        """What moderators have still to be told is deleted when they have been."""
+        due = select(ModerationEvent.id).where(
+            ModerationEvent.member_id.in_(ids),
+            ModerationEvent.created_at <= before,
+            ModerationEvent.report_due,
+        )
+        await leave_when_told(self._session, await self._session.scalars(due))
 
     async def _clear_audit(self, ids: Collection[int], before: datetime) -> None:
         """What was done stays in the servers' logs; not who did it, nor to whom."""
@@ -140,7 +151,11 @@ def _rows_of(ids: Collection[int], before: datetime) -> dict[str, ReturningDelet
         .where(Quota.subject == QuotaSubject.MEMBER, Quota.subject_id.in_(ids))
         .returning(Quota.id),
         "moderation events": delete(ModerationEvent)
-        .where(ModerationEvent.member_id.in_(ids), ModerationEvent.created_at <= before)
+        .where(
+            ModerationEvent.member_id.in_(ids),
+            ModerationEvent.created_at <= before,
+            ModerationEvent.report_due.is_(False),
+        )
         .returning(ModerationEvent.id),
         "comparisons": delete(ModelComparison)
         .where(ModelComparison.operator_id.in_(ids), ModelComparison.created_at <= before)

@@ -207,7 +207,6 @@ async def _rules(to: Seeding, member: int) -> None:
             member_id=member,
             direction=Direction.INPUT,
             categories=["sexual"],
-            report_due=True,
         )
     )
     await to.add(
