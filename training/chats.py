@@ -194,9 +194,9 @@ def scan_chats(path: Path) -> Iterator[Chat | MalformedRow]:
 
 
 def scan_lines(path: Path) -> Iterator[tuple[int, Chat | MalformedRow]]:
-    """As `scan_chats`, with the number of each line, from 1."""
+    """As `scan_chats`, with the number of each line, from 1. A byte-order mark, as Windows' editors put it, is none."""
     try:
-        with path.open(encoding="utf-8") as lines:
+        with path.open(encoding="utf-8-sig") as lines:
             for number, line in enumerate(lines, 1):
                 if line.strip():
                     yield number, _parse(Chat, line, path, number)
@@ -236,7 +236,7 @@ def read_folder(folder: Path) -> dict[str, list[Chat]]:
 def read_properties(path: Path) -> list[Property]:
     """The works of one `<code>.json`, a list. Raises `MissingData` and `MalformedRow`."""
     try:
-        rows = json.loads(path.read_text(encoding="utf-8"))
+        rows = json.loads(path.read_text(encoding="utf-8-sig"))
     except OSError as error:
         raise MissingData(f"{path} cannot be read: {error.strerror}") from error
     except ValueError as error:

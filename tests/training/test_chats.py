@@ -70,6 +70,13 @@ def test_a_malformed_row_names_file_line_and_reason(
     assert str(caught.value).startswith(f"{file}:3: ")
 
 
+def test_a_byte_order_mark_is_no_part_of_a_file(tmp_path: Path) -> None:
+    for path, read in ((CHATS / "fi.jsonl", read_chats), (PROPERTIES / "fi.json", read_properties)):
+        marked = tmp_path / path.name
+        marked.write_bytes(b"\xef\xbb\xbf" + path.read_bytes())
+        assert read(marked) == read(path)
+
+
 def test_scanning_goes_on_after_a_bad_line(tmp_path: Path) -> None:
     good = json.dumps(a_row())
     file = tmp_path / "ko.jsonl"
