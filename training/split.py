@@ -55,6 +55,8 @@ def split_folder(data: Path, *, seed: int = SEED, anew: bool = False) -> SplitRe
     `anew` forgets how it was dealt before.
     """
     chats = [chat for rows in read_folder(data / "chats").values() for chat in rows]
+    if not chats:
+        raise DataError(f"{data / 'chats'} has no chats")
     before = None if anew else read_record(data / "splits.json", missing_ok=True)
     record = deal(chats, seed=before.seed if before else seed, before=before, fill=True)
     by_id = {chat.id: chat for chat in chats}

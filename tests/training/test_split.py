@@ -119,6 +119,14 @@ def test_an_id_that_occurs_twice_is_refused() -> None:
         deal([*shipped(), shipped()[0]])
 
 
+def test_a_set_without_chats_is_said(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "chats").mkdir()
+    (tmp_path / "chats" / "fi.jsonl").write_text("\n", encoding="utf-8")
+    assert main(["split", "--data", str(tmp_path)]) == 2
+    assert "has no chats" in " ".join(capsys.readouterr().err.split())
+    assert not (tmp_path / "splits.json").exists()
+
+
 def test_a_record_that_is_none_is_said(tmp_path: Path) -> None:
     with pytest.raises(MissingData, match="training split makes it"):
         read_record(tmp_path / "splits.json")
