@@ -45,8 +45,10 @@ def check_language(text: str, language: str) -> None:
 
 def lookup_term(term: str, language: str) -> Lookup:
     """The look-up of a term given as a field. Raises `BadOutput` for what cannot be a title."""
-    reply = parse_reply(f">>> {' '.join(term.split())}\n>>> {language}", language)
-    if reply.lookup is None or len(reply.lookup.term) > MAX_TERM:
+    title = " ".join(term.split())
+    reply = parse_reply(f">>> {title}\n>>> {language}", language)
+    # A line that is too long is prose to the tag's reader, which would take the code below it for the title.
+    if len(title) > MAX_TERM or reply.lookup is None:
         raise BadOutput("its search term was no title that one could look up", "bad term")
     return reply.lookup
 

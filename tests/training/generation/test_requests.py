@@ -16,7 +16,7 @@ from training.generation.plan import ChatPlan
 from training.generation.prompts import SETS, Draft, load_set
 from training.generation.prompts.base import digest
 from training.generation.prompts.forms import ProposedProperties, questions_output
-from training.generation.reading import check_language
+from training.generation.reading import check_language, lookup_term
 from training.generation.requests import ReplyForm, find_json, numbered_lines, strict_schema, unquoted
 from training.generation.stages import Stage
 
@@ -135,6 +135,13 @@ def test_a_tag_where_none_was_wanted_or_none_where_one_was_is_refused() -> None:
         first_answer().result(TEXT, ReplyForm.TEXT)
     with pytest.raises(BadOutput, match="nothing was to be looked up"):
         first_answer(lookup=False).result(f"{TEXT}\n\n>>> Muumit\n>>> fi", ReplyForm.TEXT)
+
+
+@pytest.mark.parametrize("term", ["x" * 201, "Muumi " * 60, "\n".join(["Muumit"] * 40), ""])
+def test_a_term_that_can_be_no_title_is_not_replaced_by_the_code_below_it(term: str) -> None:
+    with pytest.raises(BadOutput, match="no title"):
+        lookup_term(term, "fi")
+    assert lookup_term(" Muumit\n", "fi").term == "Muumit"
 
 
 def test_twenty_different_works_are_wanted() -> None:
