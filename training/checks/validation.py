@@ -129,11 +129,14 @@ def read_catalogue(folder: Path) -> dict[str, list[Property]]:
 
 
 def _add_repeated_ids(lines: Sequence[_Line], findings: Sequence[list[Finding]]) -> None:
+    """Rows that are dropped anyway are not the first of their id."""
     seen: dict[str, _Line] = {}
     for line, found in zip(lines, findings, strict=True):
         if isinstance(line.row, Chat):
-            first = seen.setdefault(line.row.id, line)
-            if first is not line:
+            if (first := seen.get(line.row.id)) is None:
+                if not found:
+                    seen[line.row.id] = line
+            else:
                 found.append(Finding("schema", "id", f"the same as in {first.file.name}:{first.number}"))
 
 

@@ -170,6 +170,16 @@ def test_good_rows_in_one_file_of_any_name_pass(tmp_path: Path) -> None:
     )
 
 
+def test_a_row_is_no_repeat_of_one_that_is_itself_dropped(tmp_path: Path) -> None:
+    good = good_row("de")
+    bad = with_message(good, 3, "Kurz.")
+    (tmp_path / "x.jsonl").write_text("".join(map(chat_line, (bad, good, good))), encoding="utf-8")
+    outcome = validate([tmp_path / "x.jsonl"])
+    assert outcome.kept == (good,)
+    assert [row.line for row in outcome.dropped] == [1, 3]
+    assert any(each.where == "id" and each.detail.endswith(":2") for each in outcome.dropped[1].findings)
+
+
 def test_a_folder_without_rows_is_said(tmp_path: Path) -> None:
     with pytest.raises(MissingData, match=r"has no \*\.jsonl"):
         chat_files(tmp_path)
