@@ -95,7 +95,7 @@ class Exports:
     @staticmethod
     def _details_of(branch: _Branch) -> Details:
         story = compose(branch.conversation, branch.path, branch.notes, with_talk=False)
-        return _effective(story.details, branch.conversation)
+        return _effective(story.details, branch.conversation, _digest(_answers_in(story)))
 
     async def edit(self, selection: Selection, changes: Mapping[str, Any], member_id: int) -> None:
         """Keep what a member wants said about the story; what is as it was stays the model's to fill in.
@@ -132,18 +132,18 @@ class Exports:
         manuscript = compose(conversation, branch.path, branch.notes, with_talk=with_talk)
         if not manuscript.passages:
             raise NothingToExport
-        answers = "\n\n".join(passage.text for passage in manuscript.passages if passage.author is None)
+        answers = _answers_in(manuscript)
         if answers:
             async with self._asking[conversation.id]:
                 await self._fill_in(conversation, answers, asking)
             self._asking.pop(conversation.id, None)
-        return replace(manuscript, details=_effective(manuscript.details, conversation))
+        return replace(manuscript, details=_effective(manuscript.details, conversation, _digest(answers)))
 
     async def _fill_in(
         self, conversation: Conversation, story: str, asking: Callable[[], Awaitable[None]] | None
     ) -> None:
         """See to it that the row has the model's idea of the work, once for each text."""
-        digest = hashlib.sha256(story.encode("utf-8", "replace")).hexdigest()[:32]
+        digest = _digest(story)
         if (await self._kept(conversation)).get("of") == digest:
             return
         if asking is not None:
@@ -194,10 +194,21 @@ def _as_text(values: Mapping[str, Any]) -> str:
     )
 
 
-def _effective(default: Details, conversation: Conversation) -> Details:
-    """The plain details with the model's over them, and what members wrote over those."""
+def _answers_in(manuscript: Manuscript) -> str:
+    """What the model is told of a story, to say what it is about."""
+    return "\n\n".join(passage.text for passage in manuscript.passages if passage.author is None)
+
+
+def _digest(story: str) -> str:
+    """By what a text is known, for which the model was asked."""
+    return hashlib.sha256(story.encode("utf-8", "replace")).hexdigest()[:32]
+
+
+def _effective(default: Details, conversation: Conversation, digest: str) -> Details:
+    """The plain details with the model's over them, where it was asked about this text, and what members wrote over
+    those."""
     kept = conversation.export_details or {}
-    suggested = dict(kept.get("suggested", {}))
+    suggested = dict(kept.get("suggested", {})) if kept.get("of") == digest else {}
     if conversation.titled:
         suggested.pop("title", None)  # the thread's own title is the better one
     if default.fandoms != (ORIGINAL_WORK,):

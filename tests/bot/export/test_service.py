@@ -157,6 +157,33 @@ async def test_the_branch_that_was_chosen_is_exported(database: Database) -> Non
         assert [p.text for p in shorter.manuscript.passages] == ["One.", "Two."]
 
 
+async def test_a_branch_is_not_told_under_the_title_of_another(database: Database) -> None:
+    selection = await story(database, "One.", STORY)
+    async with exports(database, FakeEngine(replies=[FILLED, "I cannot."])) as service:
+        whole = await service.make(selection, Format.JSON)
+        async with database.transaction() as session:
+            path = await ConversationRepository(session).branch(whole.answer_id)
+        until = Selection(selection.thread_id, path[-2].id)
+        assert (await service.details(selection)).title == "The Tea of the Dragon"
+        assert (await service.details(until)).title == "a dragon, please"
+        await service.edit(until, {"tags": ["Short"]}, 1)
+        details = (await service.make(until, Format.JSON)).manuscript.details
+    assert (details.title, details.characters, details.summary) == ("a dragon, please", (), "One.")
+    assert details.tags == ("Short",)
+
+
+async def test_where_the_model_cannot_be_asked_a_branch_goes_without_what_it_said_of_another(
+    database: Database, unused_tcp_port: int
+) -> None:
+    selection = await story(database, STORY)
+    async with exports(database, FakeEngine(replies=[FILLED])) as service:
+        await service.make(selection, Format.JSON)
+    await say(database, selection, "And then coffee.")
+    async with open_client(f"http://127.0.0.1:{unused_tcp_port}/v1", None) as client:
+        export = await Exports(database, OpenAIWorker(client), Guard(database)).make(selection, Format.JSON)
+    assert export.manuscript.details.title == "a dragon, please"
+
+
 async def test_an_answer_of_another_story_is_not_to_be_had(database: Database) -> None:
     mine, other = await story(database, "Mine."), await story(database, "Secret.")
     async with exports(database, FakeEngine()) as service:
