@@ -44,6 +44,9 @@ FIRST_TRIES = 4
 """The same for the very first call, which finds out whether anybody is there."""
 FIRST_PAUSE, LONGEST_PAUSE = 0.5, 30.0
 """Seconds between two tries of a call, doubled each time."""
+MORE_ROOM = """\
+a limit of tokens, against which what a model thinks counts too: give --max-tokens, or have it think less with \
+--extra '{"reasoning_effort": "minimal"}', and --restart, or --continue-anyway with more --salvage rounds"""
 FREE = Prices(0.0, 0.0, "unknown")
 
 
@@ -173,7 +176,7 @@ class Asker:
         if reply.finish in {"content_filter", "refusal"}:
             raise BadOutput("the model refused", "refused")
         if reply.finish == "length" and not lenient:
-            raise BadOutput("it was too long and was cut off", "cut off")
+            raise BadOutput("it was too long and was cut off", "cut off", MORE_ROOM)
         result = request.result(reply.text, ReplyForm(reply.form))
         if not lenient:
             for text in request.texts(result):

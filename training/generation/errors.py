@@ -39,14 +39,17 @@ class ChatFailed(GenerationError):
     """The short word under which reports count it."""
     final = True
     """Whether a chat is given up after enough rounds; otherwise it stays to be done by a later run."""
+    advice = ""
+    """What the operator can do about it; the reason alone is for the model."""
 
 
 class BadOutput(ChatFailed):
     """The model's reply is not of the form that was asked for."""
 
-    def __init__(self, reason: str, kind: str = "bad reply") -> None:
+    def __init__(self, reason: str, kind: str = "bad reply", advice: str = "") -> None:
         super().__init__(reason)
         self.kind = kind
+        self.advice = advice
 
 
 class NothingFound(ChatFailed):

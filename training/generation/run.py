@@ -120,7 +120,7 @@ class Run:
             try:
                 works = await self._asker.ask(self._prompts.properties(code), number)
             except ChatFailed as error:
-                self.made.failed[code] = Dropped(code, code, "", error.kind, str(error), error.final)
+                self.made.failed[code] = Dropped(code, code, "", error.kind, _reason(error), error.final)
                 return
             except Stopped:
                 return
@@ -169,5 +169,9 @@ class Run:
     def _fail(self, planned: Planned, error: ChatFailed) -> None:
         slot, name = planned.plan.slot, planned.work.english_name
         self.made.failed[slot] = Dropped(
-            slot, planned.plan.language, name, error.kind, str(error), error.final
+            slot, planned.plan.language, name, error.kind, _reason(error), error.final
         )
+
+
+def _reason(error: ChatFailed) -> str:
+    return f"{error} ({error.advice})" if error.advice else str(error)

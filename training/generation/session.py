@@ -184,6 +184,8 @@ class _Session:
             self._say(str(limiter.stopped))
         elif waiting := [each for each in run.made.failed.values() if not each.final]:
             self._say(f"{len(waiting)} chats wait for a later run; {waiting[0].slot}: {waiting[0].reason}")
+        if cut := [each for each in run.made.failed.values() if each.kind == "cut off"]:
+            self._say(f"{len(cut)} chats have no whole reply; {cut[0].slot}: {cut[0].reason}")
         this_run = reports.ThisRun(
             seconds=tally.seconds,
             calls=reports.total(self._books).calls - before.calls,

@@ -99,7 +99,7 @@ def test_a_bad_reply_is_asked_for_again_with_what_was_wrong(
 
 
 def test_what_stays_bad_is_dropped_with_a_reason_and_a_rerun_pays_nothing(
-    serve: Serve, generate: Command, tmp_path: Path
+    serve: Serve, generate: Command, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     def behave(number: int, body: dict[str, Any]) -> dict[str, Any] | None:
         name = body["response_format"]["json_schema"]["name"]
@@ -113,6 +113,11 @@ def test_what_stays_bad_is_dropped_with_a_reason_and_a_rerun_pays_nothing(
     assert {(each["kind"], each["property"]) for each in dropped} == {("cut off", "Kalevala")}
     assert len(read_chats(tmp_path / "out" / "chats" / "fi.jsonl")) == 6 - len(dropped)
     assert report(tmp_path)["languages"]["fi"]["dropped"] == {"cut off": len(dropped)}
+    # People are told what they can do about it, the model is not.
+    for text in (dropped[0]["reason"], " ".join(capsys.readouterr().out.split())):
+        assert "--max-tokens" in text
+        assert '{"reasoning_effort": "minimal"}' in text
+    assert not any("--max-tokens" in json.dumps(body) for body in server.stub.bodies)
     calls = len(server.stub.bodies)
     assert Counter(map(json.dumps, server.stub.bodies)).most_common(1)[0][1] <= 3
     assert generate(*SMALL, "--salvage", "2") == 0
