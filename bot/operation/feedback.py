@@ -11,6 +11,7 @@ import enum
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any
 
 from bot.answers.prompt import as_trained
@@ -34,7 +35,7 @@ class LeftOut(enum.StrEnum):
     """As many liked it as did not."""
     MATURE = "mature"
     GAPS = "gaps"
-    """Part of what stands before it was deleted."""
+    """Part of what stands before it was deleted, was changed after it was answered, or it was all taken back."""
     UNFINISHED = "unfinished"
     WRONG_LANGUAGE = "wrong_language"
     UNKNOWN_MODEL = "unknown_model"
@@ -213,9 +214,21 @@ def _objection(story: Story, path: Sequence[Message], answer: Message, verdict: 
         return LeftOut.UNFINISHED
     if verdict > 0 and in_wrong_language(answer):
         return LeftOut.WRONG_LANGUAGE
-    if any(message.deleted_at is not None for message in path):
+    if any(message.deleted_at or message.taken_back_at for message in path) or _changed_since(path):
         return LeftOut.GAPS
     return None
+
+
+def _changed_since(path: Sequence[Message]) -> bool:
+    """Whether an answer is one to another wording than stands before it now."""
+    changed: datetime | None = None
+    for message in path:
+        if message.role == Role.ASSISTANT:
+            if changed is not None and message.created_at < changed:
+                return True
+        elif message.edited_at is not None:
+            changed = max(message.edited_at, changed or message.edited_at)
+    return False
 
 
 def _path(messages: Mapping[int, Message], leaf: Message) -> list[Message]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import datetime, timedelta
+
 from bot.database.tables import CanonNote, Conversation, Feedback, Message, MessageStatus, Rating, Role, now
 from bot.operation.feedback import Harvest, LeftOut, Story, harvest, model_of
 
@@ -112,6 +114,36 @@ def test_what_cannot_be_used_is_left_out_with_the_reason() -> None:
     assert made(TWO_TURNS, [verdict(2, 1)], rating=Rating.MATURE).left_out == {LeftOut.MATURE: 1}
     gone = [says(1, None, "", deleted_at=now()), answers(2, 1, "One.")]
     assert made(gone, [verdict(2, 1)]).left_out == {LeftOut.GAPS: 1}
+
+
+def test_answers_to_an_earlier_wording_are_left_out() -> None:
+    asked, changed, anew = (now() + timedelta(minutes=minutes) for minutes in (0, 1, 2))
+
+    def left_out(first: datetime, second: datetime, rated: int) -> dict[LeftOut, int]:
+        messages = [
+            says(1, None, "one?", edited_at=changed),
+            answers(2, 1, "One.", created_at=first),
+            says(3, 2, "two?"),
+            answers(4, 3, "Two.", created_at=second),
+        ]
+        return dict(made(messages, [verdict(rated, 1)]).left_out)
+
+    assert left_out(asked, asked, 2) == {LeftOut.GAPS: 1}
+    assert left_out(asked, anew, 4) == {LeftOut.GAPS: 1}
+    assert left_out(anew, anew, 2) == left_out(anew, anew, 4) == {}
+    later = [
+        says(1, None, "one?"),
+        answers(2, 1, "One.", created_at=asked),
+        says(3, 2, "b", edited_at=changed),
+    ]
+    assert made(later, [verdict(2, 1)]).left_out == {}, "what comes behind it changes nothing"
+
+
+def test_what_was_taken_back_is_not_learnt() -> None:
+    back = [says(1, None, "one?", taken_back_at=now()), answers(2, 1, "One.", taken_back_at=now())]
+    assert made(back, [verdict(2, -1)]).left_out == {LeftOut.GAPS: 1}
+    kept = [says(1, None, "one?"), answers(2, 1, "One."), says(3, 2, "two?", taken_back_at=now())]
+    assert len(made(kept, [verdict(2, 1)]).rated) == 1
 
 
 def test_a_look_up_of_the_first_answer_is_in_the_row_as_the_dataset_has_it() -> None:
