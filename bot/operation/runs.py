@@ -152,13 +152,17 @@ class TrainingRuns:
         Raises:
             TrainerError: the trainer could not be asked; the row is as it was.
         """
+        job: TrainingJob | None
         if run.status == RunStatus.CONFIRMED:
             try:
                 job = await self._hand_over(run)
             except TrainerRefused as error:
                 return await self._end(run, RunStatus.FAILED, str(error)), None
         elif run.job_id is None:
-            return run, None
+            # One that was stopped while it was being handed over may have reached the trainer all the same.
+            job = await self._trainer.find(run.key) if run.status == RunStatus.CANCELLED else None
+            if job is None:
+                return run, None
         else:
             try:
                 job = await self._trainer.job(run.job_id)
@@ -195,19 +199,21 @@ class TrainingRuns:
     async def _take(self, run: TrainingRun, job: TrainingJob) -> TrainingRun:
         async with self._database.transaction() as session:
             row = await session.get_one(TrainingRun, run.id, with_for_update=True)
-            if row.status not in UNDER_WAY:
-                return row
-            row.job_id, row.status = job.id, _STATUS.get(job.status, RunStatus.RUNNING)
-            row.progress = asdict(job.progress) if job.progress is not None else row.progress
-            row.adapter = job.adapter or row.adapter
-            row.error = job.error[:400] if job.error else None
-            if job.over:
-                row.finished_at = now()
-            return row
+            stopped = row.status == RunStatus.CANCELLED and not job.over
+            if stopped:
+                row.job_id = job.id
+            elif row.status in UNDER_WAY:
+                _note(row, job)
+        if stopped:  # while the job was being handed over
+            await self._trainer.cancel(job.id)
+        return row
 
     async def _end(self, run: TrainingRun, status: RunStatus, error: str) -> TrainingRun:
+        """End a run that has not ended, nor been handed over, meanwhile."""
         async with self._database.transaction() as session:
             row = await session.get_one(TrainingRun, run.id, with_for_update=True)
+            if row.status not in UNDER_WAY or row.job_id != run.job_id:
+                return row
             row.status, row.error, row.finished_at = status, error[:400], now()
             return row
 
@@ -222,10 +228,11 @@ class TrainingRuns:
             raise RunIsOver
         job = await self._trainer.find(run.key) if run.job_id is None else None
         job_id = run.job_id or (job.id if job is not None else None)
+        if job_id is None:
+            run = await self._end(run, RunStatus.CANCELLED, "")
+            job_id = run.job_id if run.status in UNDER_WAY else None  # it was handed over meanwhile
         if job_id is not None:
             run = await self._take(run, await self._trainer.cancel(job_id))
-        else:
-            run = await self._end(run, RunStatus.CANCELLED, "")
         async with self._database.transaction() as session:
             details = {"run": run.id, "name": run.name}
             GuildRepository(session).note(run.guild_id, operator_id, "train cancel", details)
@@ -315,6 +322,15 @@ def _comparable(adapter: str | None, adapters: Mapping[str, Adapter], recipe: Re
         return None
     same = known.base == recipe.base if known.base and recipe.base else known.preset == recipe.preset
     return known.id if same else None
+
+
+def _note(row: TrainingRun, job: TrainingJob) -> None:
+    row.job_id, row.status = job.id, _STATUS.get(job.status, RunStatus.RUNNING)
+    row.progress = asdict(job.progress) if job.progress is not None else row.progress
+    row.adapter = job.adapter or row.adapter
+    row.error = job.error[:400] if job.error else None
+    if job.over:
+        row.finished_at = now()
 
 
 _STATUS = {

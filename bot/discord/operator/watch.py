@@ -117,7 +117,7 @@ class RunWatch(commands.Cog):
             except TrainerError as error:
                 trouble = error
             await self._show_status(run, job, trouble)
-            if run.status not in UNDER_WAY and not run.reported:
+            if trouble is None and run.status not in UNDER_WAY and not run.reported:
                 await self._finish(run)
             return run
 

@@ -10,7 +10,7 @@ from simcord import GuildHandle
 from sqlalchemy import select
 
 from bot.database.connection import Database
-from bot.database.tables import AuditEntry, DueForgetting, TrainingRun
+from bot.database.tables import AuditEntry, DueForgetting, RunStatus, TrainingRun, now
 from model.engine.fake import FakeEngine
 from tests.bot.operation.stand_in import StandIn, adapter, report, trainer
 from tests.bot.world import Shown, World, open_world
@@ -292,6 +292,26 @@ async def test_a_failed_run_says_why_and_a_cancelled_one_that_it_was_stopped(dat
         assert "❌ 1:" in listed
         assert "⏹️ 2:" in listed
         assert "over, or was never begun" in await said(world, "train cancel")
+
+
+async def test_a_stopped_run_is_looked_at_until_the_trainer_says_that_it_does_not_train_it(
+    database: Database,
+) -> None:
+    async with (
+        trainer() as state,
+        open_world(database, FakeEngine(), operators=True, trainer_url=state.url) as world,
+    ):
+        await started(world, state)
+        await world.until(lambda: state.jobs)
+        state.away = True
+        async with database.transaction() as session:
+            # As a bot leaves it that is told to stop the run while the trainer's answer to its beginning is lost.
+            row = (await session.scalars(select(TrainingRun))).one()
+            row.status, row.job_id, row.finished_at = RunStatus.CANCELLED, None, now()
+        await world.until(lambda: "It was stopped" in (embed_of(world).description or ""))
+        assert state.jobs["ftjob-1"]["status"] != "cancelled"
+        state.away = False
+        await world.until(lambda: state.jobs["ftjob-1"]["status"] == "cancelled")
 
 
 async def test_what_the_trainer_cannot_or_will_not_do_is_said_in_its_own_words(database: Database) -> None:

@@ -149,6 +149,86 @@ async def test_a_run_that_was_not_handed_over_yet_can_be_stopped(database: Datab
         assert state.orders == []
 
 
+async def test_a_run_that_is_stopped_while_it_is_handed_over_does_not_train_on(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begin = Trainer.begin
+    async with runs_at_a_trainer(database) as (runs, state):
+
+        async def overtaken(self: Trainer, order: Order) -> TrainingJob:
+            await runs.cancel(1, 99)
+            return await begin(self, order)
+
+        monkeypatch.setattr(Trainer, "begin", overtaken)
+        run = await runs.confirm((await runs.propose(WISH)).id, 99)
+        assert run is not None
+        run, _ = await runs.follow(run)
+        ((job_id, job),) = state.jobs.items()
+        assert (run.status, run.job_id, job["status"]) == (RunStatus.CANCELLED, job_id, "cancelled")
+
+
+async def test_a_stopped_run_whose_handing_over_had_no_answer_is_looked_for_at_the_trainer(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begin = Trainer.begin
+    async with runs_at_a_trainer(database) as (runs, state):
+
+        async def unanswered(self: Trainer, order: Order) -> TrainingJob:
+            await runs.cancel(1, 99)
+            await begin(self, order)
+            state.away = True
+            raise TrainerUnreachable("connection reset")
+
+        monkeypatch.setattr(Trainer, "begin", unanswered)
+        run = await runs.confirm((await runs.propose(WISH)).id, 99)
+        assert run is not None
+        for _ in range(2):
+            with pytest.raises(TrainerUnreachable):
+                await runs.follow(await runs.get(run.id))
+        state.away = False
+        run, _ = await runs.follow(await runs.get(run.id))
+        assert (run.status, [job["status"] for job in state.jobs.values()]) == (
+            RunStatus.CANCELLED,
+            ["cancelled"],
+        )
+
+
+async def test_a_run_that_is_handed_over_while_it_is_stopped_is_stopped_at_the_trainer(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with runs_at_a_trainer(database) as (runs, state):
+        run = await runs.confirm((await runs.propose(WISH)).id, 99)
+        assert run is not None
+        confirmed, find = run, Trainer.find
+
+        async def meanwhile(self: Trainer, key: str) -> TrainingJob | None:
+            found = await find(self, key)
+            monkeypatch.setattr(Trainer, "find", find)
+            await runs.follow(confirmed)
+            return found
+
+        monkeypatch.setattr(Trainer, "find", meanwhile)
+        stopped = await runs.cancel(run.id, 99)
+        ((job_id, job),) = state.jobs.items()
+        assert (stopped.status, stopped.job_id, job["status"]) == (RunStatus.CANCELLED, job_id, "cancelled")
+
+
+async def test_a_run_that_was_stopped_is_not_called_failed_because_the_trainer_refused_it_meanwhile(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with runs_at_a_trainer(database) as (runs, _):
+
+        async def refused(self: Trainer, order: Order) -> TrainingJob:
+            await runs.cancel(1, 99)
+            raise TrainerRefused("no such recipe")
+
+        monkeypatch.setattr(Trainer, "begin", refused)
+        run = await runs.confirm((await runs.propose(WISH)).id, 99)
+        assert run is not None
+        run, _ = await runs.follow(run)
+        assert (run.status, run.error) == (RunStatus.CANCELLED, "")
+
+
 async def test_what_cannot_be_run_or_found_is_refused(database: Database) -> None:
     async with runs_at_a_trainer(database) as (runs, state):
         with pytest.raises(RecipeUnavailable, match="24 GB"):
