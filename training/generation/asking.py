@@ -217,18 +217,15 @@ class Asker:
                 call = journal.sent(request.slot, worst)
                 try:
                     answer = await self._complete(request, messages, dialect)
-                except openai.APIStatusError as error:
-                    journal.refused(call, request.slot, f"{error.status_code} {error.message}"[:300])
-                    if self._speak_differently(dialect, error):
-                        continue
-                    raise self._failed(judge(error), begun_at) from error
                 except openai.APIError as error:
                     failure = judge(error)
                     if failure.lost:
                         charge.usd = worst.usd
-                        journal.lost(call, request.slot, worst, failure.why)
+                        journal.lost(call, request.slot, worst, failure.why[:300])
                     else:
-                        journal.refused(call, request.slot, failure.why)
+                        journal.refused(call, request.slot, failure.why[:300])
+                        if self._speak_differently(dialect, error):
+                            continue
                     raise self._failed(failure, begun_at) from error
                 reply = self._reply(answer, worst, dialect, request.digest)
                 if reply is None:
@@ -296,9 +293,9 @@ class Asker:
             self._settled = True
             self._memory.keep(dialect)
 
-    def _speak_differently(self, refused: Dialect, error: openai.APIStatusError) -> bool:
+    def _speak_differently(self, refused: Dialect, error: openai.APIError) -> bool:
         """Change the dialect after a refusal, as long as no call has succeeded in it, in this run or an earlier one."""
-        if self._settled or self._known:
+        if self._settled or self._known or not isinstance(error, openai.APIStatusError):
             return False
         other = refused.after_refusal(error)
         if other is None or (self._fixed_form is not None and other.form is not self._fixed_form):

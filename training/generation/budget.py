@@ -28,6 +28,12 @@ class Prices:
         usd = (tokens_in * self.per_million_in + tokens_out * self.per_million_out) / 1e6
         return Usage(tokens_in, tokens_out, usd, estimated)
 
+    def of(self, usage: Usage) -> Usage:
+        """The same with its cost at these prices, where none was known when it was noted."""
+        return (
+            usage if usage.usd else self.usage(usage.tokens_in, usage.tokens_out, estimated=usage.estimated)
+        )
+
 
 def find_prices(
     model: str, base_url: str | None, price_in: float | None = None, price_out: float | None = None

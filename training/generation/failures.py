@@ -12,6 +12,8 @@ import openai
 from model.wikipedia.client import retry_after
 
 _OVERLOADED = frozenset({408, 409, 425, 429, 500, 502, 503, 504, 520, 522, 524, 529})
+_GIVEN_UP = frozenset({408, 504, 524})
+"""Those with which a gateway stops waiting for a model that may still be at work, and charge for it."""
 _HOPELESS = frozenset({401, 402, 403, 404})
 _NEVER_CONNECTED = (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError)
 _NO_CREDIT = frozenset({"insufficient_quota", "billing_hard_limit_reached"})
@@ -27,7 +29,7 @@ class Verdict(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """`lost`: no answer came, so the server may have done the work and charge for it."""
+    """`lost`: no answer of the model came, so the server may have done the work and charge for it."""
 
     verdict: Verdict
     why: str
@@ -60,7 +62,8 @@ def _judge_status(error: openai.APIStatusError) -> Failure:
     if error.status_code in _HOPELESS or (error.status_code == 429 and error.code in _NO_CREDIT):
         return Failure(Verdict.STOP, why)
     if error.status_code in _OVERLOADED or error.status_code >= 500:
-        return Failure(Verdict.AGAIN, why, pause=_retry_after(error))
+        lost = error.status_code in _GIVEN_UP
+        return Failure(Verdict.AGAIN, why, pause=_retry_after(error), lost=lost)
     return Failure(Verdict.GIVE_UP, why)
 
 

@@ -13,8 +13,9 @@ import itertools
 import json
 import os
 import threading
+from collections.abc import Callable
 from contextlib import AbstractContextManager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from types import TracebackType
@@ -68,6 +69,11 @@ class Entry:
     """What the lost calls may have cost at most."""
     note: Any = None
     """The value of a slot that costs nothing."""
+
+    def price(self, of: Callable[[Usage], Usage]) -> None:
+        """Have every call cost what `of` says. What stands in the file stays."""
+        self.replies = [replace(reply, usage=of(reply.usage)) for reply in self.replies]
+        self.lost = [of(worst) for worst in self.lost]
 
 
 class Journal(AbstractContextManager["Journal"]):

@@ -30,7 +30,7 @@ from training.generation.prompts.base import digest
 from training.generation.requests import ReplyForm
 from training.generation.run import Run, Wanted
 from training.generation.settings import GenerationSettings
-from training.generation.stages import Stage
+from training.generation.stages import MODEL_STAGES, Stage
 from training.generation.works import FROM_CATALOGUE, FROM_MODEL, choose, read_works
 from training.generation.writer import Writer
 
@@ -162,6 +162,11 @@ class _Session:
     async def run(self) -> Outcome:
         """Make what is wanted and write it down."""
         options = self._job.options
+        if self._job.prices is not None:
+            # Earlier runs that knew no price noted none; a cap over all runs counts them too.
+            for stage in MODEL_STAGES:
+                for entry in self._books[stage].values():
+                    entry.price(self._job.prices.of)
         before = reports.total(self._books)
         budget = Budget(options.max_usd, before.usage.usd + before.at_most.usd)
         limiter = Limiter(Window(options.concurrency))

@@ -72,6 +72,18 @@ def test_a_call_that_times_out_is_made_again_and_counted_as_lost(
     assert "never came in" in (tmp_path / "out" / "report.md").read_text()
 
 
+@pytest.mark.parametrize("status", [408, 504, 524])
+def test_a_call_that_a_gateway_gave_up_may_have_been_paid_for(
+    status: int, serve: Serve, generate: Command, tmp_path: Path
+) -> None:
+    serve(Stub(behave=lambda number, body: refusal(status, "no answer in time") if number == 3 else None))
+    prices = ("--price-in", "1", "--price-out", "1", "--concurrency", "1")
+    assert generate("--languages", "fi", "--works", "1", "--chats", "1", *prices) == 0
+    total = report(tmp_path)["total"]
+    assert total["lost_calls"] == 1
+    assert total["lost_usd_at_most"] > 0
+
+
 def test_a_bad_reply_is_asked_for_again_with_what_was_wrong(
     serve: Serve, generate: Command, tmp_path: Path
 ) -> None:
@@ -246,6 +258,20 @@ def test_the_budget_stops_the_run_before_it_is_exceeded(
     assert report(tmp_path)["total"]["calls"] == first["total"]["calls"] == len(server.stub.bodies)
     assert generate(*SMALL, *prices, "--max-usd", "0.2") == 0
     assert report(tmp_path)["total"]["calls"] == len(server.stub.bodies)
+
+
+def test_runs_without_a_known_price_count_towards_a_later_cap(
+    serve: Serve, generate: Command, tmp_path: Path
+) -> None:
+    server = serve(Stub())
+    assert generate(*SMALL) == 0
+    calls = len(server.stub.bodies)
+    assert report(tmp_path)["total"]["usd"] == 0
+    more = ("--languages", "fi", "--works", "6", "--chats", "2")
+    prices = ("--price-in", "1", "--price-out", "2")
+    assert generate(*more, *prices, "--max-usd", "0.02") == Outcome.BUDGET
+    assert len(server.stub.bodies) == calls
+    assert report(tmp_path)["total"]["usd"] == pytest.approx(0.0014 * calls)
 
 
 def test_a_full_disk_ends_the_run_and_the_next_one_goes_on(
