@@ -39,8 +39,9 @@ KEPT = 0.35
 _LEAST = 0.1
 _MOST_TOKENS = 500  # of a summary
 _SHARE = 6  # of the room, where that is less
-# What a prompt format may add to the words of a prompt, in tokens, and the task to the turns that are summed up.
-_FORMAT, _TASK = 1000, 250
+# What a prompt format may add to the words of a prompt, in tokens, and all but the turns and the summary before them to
+# the prompt of a summary.
+_FORMAT, _TASK = 1000, 350
 # A slow worker may take its time, unless the next answer cannot do without.
 _PATIENCE_SECONDS, _URGENT_SECONDS = 240.0, 60.0
 _LOOK_EVERY = 1.0

@@ -6,12 +6,12 @@ import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from contextlib import aclosing, asynccontextmanager
 from datetime import timedelta
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 from sqlalchemy import select
 
-from bot.answers.summary import Summariser, fault_of
+from bot.answers.summary import _MOST_TOKENS, _TASK, Summariser, fault_of
 from bot.conversations.memory import MemoryRepository
 from bot.conversations.repository import ConversationRepository
 from bot.conversations.turns import Said
@@ -19,9 +19,13 @@ from bot.database.connection import Database
 from bot.database.tables import Job, JobStatus, Message, MessageStatus, Pin, Summary
 from bot.moderation.guard import Guard
 from bot.worker_client import Generation, Piece, Worker
+from model.conversation import Rating, system_prompt
+from model.engine.codec import PromptCodec
 from model.engine.fake import FakeEngine, Messages
+from model.languages import LANGUAGES
 from model.lookup_tag import parse_reply
 from model.serving import served_models
+from model.summarising import summary_request
 from tests.bot.answers.writing import Desk, desk
 from tests.model.shipped_chats import shipped_chats
 from tests.model.worker.conftest import fake_model
@@ -241,6 +245,21 @@ def test_good_prose_in_any_of_the_forty_languages_may_be_a_summary() -> None:
         for chat in shipped_chats()
     ]
     assert [fault for text, code in prose if (fault := fault_of(text, code))] == []
+
+
+@pytest.mark.parametrize("again", [False, True])
+def test_the_prompt_of_a_summary_takes_no_more_than_is_kept_for_it(again: bool) -> None:
+    from model.llama_tokenizer import llama_tokenizer
+
+    codec = PromptCodec("llama3", llama_tokenizer())
+    ratings: tuple[Rating, ...] = get_args(Rating)
+    taken = {}
+    for language in LANGUAGES.values():
+        text = summary_request([], language, previous="-", words=_MOST_TOKENS // 2, again=again)
+        for rating in ratings:
+            messages = (("system", system_prompt(language, rating)), ("user", text))
+            taken[language.code, rating] = len(codec.encode_chat(messages))
+    assert max(taken.values()) <= _TASK
 
 
 @on_sqlite
