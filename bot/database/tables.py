@@ -545,7 +545,8 @@ class ModelComparison(Base):
 
 
 class TrainingUpload(Base):
-    """A file of members' rated chats that the trainer was given. `lineage` is the family of models that wrote the
+    """A file of members' rated chats that the trainer was given; `file_id` is its name before it goes out, and the
+    trainer's id once that is known. `lineage` is the family of models that wrote the
     answers in it; `counts` what was in it and what was left out, and why."""
 
     __tablename__ = "training_upload"

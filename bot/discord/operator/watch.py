@@ -103,6 +103,7 @@ class RunWatch(commands.Cog):
             return
         self._kept_at = time.monotonic()
         await self._operation.served.keep()
+        await self._operation.uploads.settle()
         await self._operation.forgetting.carry_out()
         await self._operation.runs.forget_proposals()
 

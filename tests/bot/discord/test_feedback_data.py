@@ -4,6 +4,7 @@ simulated Discord."""
 from __future__ import annotations
 
 import json
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -22,6 +23,7 @@ from bot.database.tables import (
 from bot.operation.forgetting import TrainerHolder
 from bot.privacy.deletion_log import DeletionLog
 from bot.privacy.service import PrivacyService
+from bot.trainer import FileKind, Stored, TrainerRefused, TrainerUnreachable
 from bot.trainer_client import Trainer
 from model.engine.fake import FakeEngine
 from tests.bot.discord.test_training import command, last, press
@@ -248,11 +250,115 @@ async def test_who_takes_their_consent_back_while_the_file_is_on_its_way_is_forg
 
         monkeypatch.setattr(Trainer, "content", meanwhile)
         await world.reply(await press(world, offer, "Give it to the trainer"))
-        assert [form["kind"] for form in state.forms] == ["chats", "rated"]
+        assert [form["kind"] for form in state.forms] == ["chats"], "no more of theirs goes out"
         async with database.reading() as session:
             assert (await session.scalars(select(TrainingContribution))).all() == []
             due = (await session.scalars(select(DueForgetting.alias))).all()
         assert due == state.forms[0]["members"]
+
+
+async def test_what_the_trainer_forgot_before_the_file_arrived_it_has_to_forget_again(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    engine = FakeEngine(replies=list(ANSWERS))
+    async with (
+        trainer() as state,
+        open_world(database, engine, operators=True, trainer_url=state.url) as world,
+    ):
+        await rated_story(world, BEN, "👍")
+        await consents(database, world, BEN)
+        offer = last(await command(world, "dataset add-feedback"))
+        parts, upload = world.bot.parts, Trainer.upload
+
+        async def slow(
+            there: Trainer, name: str, content: bytes, kind: FileKind, members: list[str]
+        ) -> Stored:
+            await parts.privacy.set_consent(world.members[BEN].id, given=False)
+            assert await parts.operation.forgetting.carry_out()
+            return await upload(there, name, content, kind, members)
+
+        monkeypatch.setattr(Trainer, "upload", slow)
+        await world.reply(await press(world, offer, "Give it to the trainer"))
+        ((alias,),) = [form["members"] for form in state.forms]
+        assert await parts.operation.forgetting.carry_out()
+        assert state.forgotten == [alias, alias]
+
+
+async def test_a_file_that_the_trainer_took_without_the_bot_hearing_of_it_is_known_and_reached(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    engine = FakeEngine(replies=list(ANSWERS))
+    async with (
+        trainer() as state,
+        open_world(database, engine, operators=True, trainer_url=state.url) as world,
+    ):
+        await rated_story(world, BEN, "👍")
+        await consents(database, world, BEN)
+        offer = last(await command(world, "dataset add-feedback"))
+        uploads, upload = world.bot.parts.operation.uploads, Trainer.upload
+
+        async def unheard(
+            there: Trainer, name: str, content: bytes, kind: FileKind, members: list[str]
+        ) -> Stored:
+            stored = await upload(there, name, content, kind, members)
+            if kind == "rated":
+                raise TrainerUnreachable("the connection broke off")
+            return stored
+
+        monkeypatch.setattr(Trainer, "upload", unheard)
+        answer = await world.reply(await press(world, offer, "Give it to the trainer"))
+        assert "cannot be reached" in answer
+        (alias,) = state.forms[0]["members"]
+        ids = [each["id"] for each in state.datasets if each["name"].startswith("feedback-")]
+
+        async def noted() -> tuple[list[str], list[str], list[str]]:
+            async with database.reading() as session:
+                return (
+                    list(await session.scalars(select(TrainingUpload.file_id).order_by(TrainingUpload.id))),
+                    list(await session.scalars(select(TrainingContribution.alias))),
+                    [each["files"] for each in await session.scalars(select(AuditEntry.details))],
+                )
+
+        files, aliases, given = await noted()
+        assert (files[0], aliases, given) == (ids[0], [alias, alias], [[ids[0]]])
+        assert [each.file_id for each in await uploads.newest()] == [ids[0]]
+        # A third never arrived. What is so fresh that it may be on its way still is left as it is.
+        async with database.transaction() as session:
+            session.add(
+                TrainingUpload(file_id="feedback-lost.jsonl", kind="chats", rows=1, counts={}, actor_id=1)
+            )
+        await uploads.settle()
+        assert (await noted())[0] == [*files, "feedback-lost.jsonl"]
+        async with database.transaction() as session:
+            for row in await session.scalars(select(TrainingUpload)):
+                row.created_at -= timedelta(hours=2)
+        await uploads.settle()
+        assert (await noted())[:2] == (ids, [alias, alias])
+        await world.bot.parts.privacy.set_consent(world.members[BEN].id, given=False)
+        assert await world.bot.parts.operation.forgetting.carry_out()
+        assert state.forgotten == [alias]
+
+
+async def test_of_a_file_that_the_trainer_refuses_nothing_stays_noted(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    engine = FakeEngine(replies=list(ANSWERS))
+    async with (
+        trainer() as state,
+        open_world(database, engine, operators=True, trainer_url=state.url) as world,
+    ):
+        await rated_story(world, BEN, "👍")
+        await consents(database, world, BEN)
+        offer = last(await command(world, "dataset add-feedback"))
+
+        async def refused(*_: object) -> Stored:
+            raise TrainerRefused("too large")
+
+        monkeypatch.setattr(Trainer, "upload", refused)
+        assert "took none of it" in await world.reply(await press(world, offer, "Give it to the trainer"))
+        async with database.reading() as session:
+            for table in (TrainingUpload, TrainingContribution, DueForgetting):
+                assert (await session.scalars(select(table))).all() == []
 
 
 async def test_with_nothing_to_give_there_is_no_button_and_a_late_press_says_so(database: Database) -> None:

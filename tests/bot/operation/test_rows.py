@@ -16,7 +16,7 @@ from bot.operation.choices import Choice, ModelChoices
 from bot.operation.errors import ForgettingDue, NoSuchRun, NothingToRollBack, RecipeUnavailable, RunIsOver
 from bot.operation.forgetting import Forgetting
 from bot.operation.runs import TrainingRuns, Wish
-from bot.operation.uploads import _ids_in
+from bot.operation.uploads import _rows_in
 from bot.trainer import Order, TrainerRefused, TrainerUnreachable, TrainingJob
 from bot.trainer_client import Trainer, open_trainer_client
 from tests.bot.operation.stand_in import StandIn, trainer
@@ -250,4 +250,4 @@ async def test_what_cannot_be_run_or_found_is_refused(database: Database) -> Non
 def test_rows_are_told_apart_by_line_feeds_alone() -> None:
     rows = [{"id": "a", "content": "one\u2028two\u0085three"}, {"id": "b", "content": "four"}]
     content = "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows).encode()
-    assert _ids_in(content) == {"a", "b"}
+    assert list(_rows_in(content)) == ["a", "b"]
