@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from importlib.resources import files
 from typing import ClassVar
@@ -50,7 +50,8 @@ class ByExampleFormat(PiecewiseFormat):
         yield Piece("<bos>", special=True)
         for exchange in examples(language.code if language else _DEFAULT_LANGUAGE):
             for message in exchange:
-                yield from _turn(message, last=False)
+                # The example's answers are nobody's to learn, or to be measured by.
+                yield from (replace(piece, answer=False) for piece in _turn(message, last=False))
             yield Piece(_BREAK)
         for index, message in enumerate(turns):
             yield from _turn(message, last=continue_final and index == len(turns) - 1)

@@ -162,6 +162,12 @@ def test_a_transcript_s_answer_ends_where_the_next_turn_begins(gemma: Any) -> No
     assert not any(stop in answer for stop in by_example.stop_strings for answer in answers)
 
 
+def test_a_transcript_is_measured_by_its_own_answers_and_not_by_those_of_the_example(gemma: Any) -> None:
+    tokens = find_format("by-example").render_training(CHAT[:3], gemma)
+    learnt = [token for token, answer in zip(tokens.ids, tokens.answer, strict=True) if answer]
+    assert gemma.decode(learnt) == " A\n\n"
+
+
 def test_every_shipped_chat_has_a_form_in_every_format(llama: Any, gemma: Any) -> None:
     for chat in shipped_chats()[::40]:
         for prompt_format in FORMATS.values():
