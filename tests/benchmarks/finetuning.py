@@ -90,7 +90,12 @@ def main() -> int:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--chats", type=int, default=24, help="trained on (default: %(default)s)")
-    parser.add_argument("--epochs", type=float, default=2, help="of either way (default: %(default)s)")
+    parser.add_argument(
+        "--epochs",
+        type=float,
+        default=2,
+        help="of the article's way; ours may take twice as many (default: %(default)s)",
+    )
     parser.add_argument("--whole", action="store_true", help="whole chats, not their first exchange alone")
     parser.add_argument("--threads", type=int, help="of torch (default: its choice)")
     parser.add_argument("--gpu-shape", action="store_true", help="Llama 3 8B's shape instead")
@@ -105,11 +110,13 @@ def main() -> int:
 
 def _on_cpu(options: argparse.Namespace, scratch: Path) -> int:
     data = _dataset(scratch / "data", options.chats, whole=options.whole)
-    often = (f"epochs={options.epochs}", "evaluate_every=1", "evaluate_rows=8", "checkpoint_every=1000000")
+    often = ("evaluate_every=1", "evaluate_rows=8", "checkpoint_every=1000000")
+    # What counts is the time until the same loss, and an epoch of ours takes a fraction of one of theirs.
+    ours = (*often, f"epochs={2 * options.epochs}")
     ways = (
-        Way("the article's way", "article", (*ARTICLE_ON_EMBEDDED, *often)),
-        Way("ours", "embedded", often),
-        Way("ours, whole vocabulary", "embedded", (*often, "loss.negatives=null")),
+        Way("the article's way", "article", (*ARTICLE_ON_EMBEDDED, *often, f"epochs={options.epochs}")),
+        Way("ours", "embedded", ours),
+        Way("ours, whole vocabulary", "embedded", (*ours, "loss.negatives=null")),
     )
     outcomes = {way.name: _train(way, data, scratch, options.threads) for way in ways}
     theirs = outcomes["the article's way"]
