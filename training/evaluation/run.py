@@ -84,7 +84,7 @@ def judged(chats: Sequence[Chat], options: Options) -> tuple[Result, list[Answer
     if not asked:
         raise EvaluationError("there is no chat in these languages")
     preset = load_preset(options.preset)
-    answers, models = asyncio.run(_answers(asked, options, preset))
+    answers, models, weights = asyncio.run(_answers(asked, options, preset))
     judgements = {REFERENCE: _judge(references(asked), asked)}
     fitting = [each for each in answers if each.finish_reason != TOO_LONG]
     for system in models:
@@ -94,7 +94,6 @@ def judged(chats: Sequence[Chat], options: Options) -> tuple[Result, list[Answer
     if left_out := len({each.key[:3] for each in answers} - {each.key[:3] for each in fitting}):
         notes += (f"{left_out} questions were left out: they do not fit into the model's context.",)
     samples = _samples(options, models)
-    weights = _weights(options, preset, models)
     about = {
         "preset": options.preset,
         **{
@@ -115,7 +114,8 @@ def judged(chats: Sequence[Chat], options: Options) -> tuple[Result, list[Answer
 
 async def _answers(
     asked: Sequence[Question], options: Options, preset: Preset
-) -> tuple[list[Answer], Mapping[System, str]]:
+) -> tuple[list[Answer], Mapping[System, str], Mapping[System, str]]:
+    """The answers, and the names and weights of the systems' models."""
     async with _worker(options) as served:
         models = _models(served, options)
         own = preset.active_adapter()
@@ -124,17 +124,15 @@ async def _answers(
                 f"{models['tuned']!r} is not the adapter of the preset {options.preset}: name its folder with "
                 "--adapter for its held-out loss, or judge the answers alone with --no-loss"
             )
-        asked_of = {
-            "sampling": _sampling(options, preset),
-            "weights": _weights(options, preset, models),
-        }
+        weights = _weights(options, preset, models)
+        asked_of = {"sampling": _sampling(options, preset), "weights": weights}
         plan = Plan(models, asked, _samples(options, models), options.parameters, asked_of)
         journal = Journal(options.output / "answers.jsonl", plan.digest)
         with bar("answering", len(plan)) as tick:
             answers = await answer_all(
                 plan, served.client, journal, concurrency=options.concurrency, tick=tick
             )
-        return answers, models
+        return answers, models, weights
 
 
 def _samples(options: Options, systems: Iterable[System]) -> dict[System, int]:
