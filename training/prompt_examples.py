@@ -1,4 +1,5 @@
-"""Draws the examples of `model/prompt/examples/` from the chats: `python -m training.prompt_examples`.
+"""Draws the examples of `model/prompt/examples/` from the chats that are trained on: `python -m
+training.prompt_examples`. Those that are held out must not be shown to a model that is measured on them.
 
 A pretrained model is shown how a chat goes by one or two short exchanges in the language, each with a look-up tag.
 """
@@ -12,7 +13,7 @@ from typing import Any
 from model.conversation import ChatMessage, estimate_tokens
 from model.languages import LANGUAGES
 
-CHATS = Path(__file__).parent / "data" / "chats"
+TRAIN = Path(__file__).parent / "data" / "splits" / "train.jsonl"
 EXAMPLES = Path(__file__).parents[1] / "model" / "prompt" / "examples"
 
 MAX_ESTIMATE = 900
@@ -34,8 +35,9 @@ def _length(chat: dict[str, Any]) -> int:
 
 def examples_file(code: str) -> str:
     """The text of `examples/<code>.json`."""
-    lines = (CHATS / f"{code}.jsonl").read_text(encoding="utf-8").splitlines()
-    return json.dumps(examples_of([json.loads(line) for line in lines]), ensure_ascii=False, indent=1) + "\n"
+    chats = map(json.loads, TRAIN.read_text(encoding="utf-8").splitlines())
+    own = [chat for chat in chats if chat["language"] == code]
+    return json.dumps(examples_of(own), ensure_ascii=False, indent=1) + "\n"
 
 
 def main() -> None:

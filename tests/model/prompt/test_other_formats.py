@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
@@ -13,7 +14,7 @@ from model.lookup_tag import parse_reply
 from model.prompt import FORMATS, find_format
 from model.prompt.by_example import examples
 from tests.model.prompt.conftest import as_fast_tokenizer
-from tests.model.shipped_chats import as_messages, shipped_chats
+from tests.model.shipped_chats import FOLDER, as_messages, shipped_chats
 from training.prompt_examples import EXAMPLES, examples_file
 
 CHAT: list[ChatMessage] = [
@@ -152,6 +153,16 @@ def test_the_transcript_begins_with_examples_in_the_language_and_goes_on_with_th
 def test_a_transcript_for_any_other_system_text_is_in_english(gemma: Any) -> None:
     text = gemma.decode(find_format("by-example").render(CHAT, gemma))
     assert examples("en")[0][0]["content"] in text
+
+
+def test_no_example_is_of_a_chat_that_models_are_measured_on() -> None:
+    held_out = {
+        json.loads(line)["messages"][1]["content"]
+        for side in ("validation", "test")
+        for line in (FOLDER.parent / "splits" / f"{side}.jsonl").read_text(encoding="utf-8").splitlines()
+    }
+    shown = {turn["content"] for code in LANGUAGES for exchange in examples(code) for turn in exchange}
+    assert not shown & held_out
 
 
 def test_a_transcript_s_answer_ends_where_the_next_turn_begins(gemma: Any) -> None:
